@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/terminal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef KVMLUA_READLINE
+#include <readline/history.h>
+#include <readline/readline.h>
+#endif
+
+static volatile sig_atomic_t interrupted;
+static struct sigaction old_sigint;
+
+static void on_sigint(int sig) {
+  (void)sig;
+  interrupted = 1;
+}
+
+/* ---- plain lines ----------------------------------------------------------- */
+
+static enum kl_input readplain(const char *prompt, char **line) {
+  size_t capacity = 0;
+  if (isatty(STDIN_FILENO))
+    fputs(prompt, stdout);
+  fflush(stdout);
+  ssize_t n = getline(line, &capacity, stdin);
+  if (n >= 0) {
+    if (n > 0 && (*line)[n - 1] == '\n')
+      (*line)[n - 1] = '\0';
+    return KL_LINE;
+  }
+  free(*line);
+  *line = NULL;
+  if (!interrupted)
+    return KL_END;
+  interrupted = 0;
+  clearerr(stdin);
+  putchar('\n');
+  return KL_CLEARED;
+}
+
+#ifdef KVMLUA_READLINE
+
+/* ---- readline -------------------------------------------------------------- */
+
+static char *history_file;
+static char *taken;
+static bool is_taken;
+
+static void take(char *line) {
+  rl_callback_handler_remove(); /* the terminal is the script's again */
+  taken = line;
+  is_taken = true;
+}
+
+/* Waits for input or a signal. Signals get in while it waits and not before,
+ * so that none slips in between the look at it and the wait. */
+static bool waitinput(void) {
+  struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+  sigset_t block, old;
+  sigemptyset(&block);
+  sigaddset(&block, SIGINT);
+  sigprocmask(SIG_BLOCK, &block, &old);
+  bool is_ready = !rl_pending_signal() && !interrupted &&
+                  ppoll(&input, 1, NULL, &old) > 0;
+  sigprocmask(SIG_SETMASK, &old, NULL);
+  return is_ready;
+}
+
+static enum kl_input readedited(const char *prompt, char **line) {
+  is_taken = false;
+  rl_callback_handler_install(prompt, take);
+  while (!is_taken) {
+    if (waitinput())
+      rl_callback_read_char();
+    rl_check_signals(); /* may call on_sigint */
+    if (interrupted && !is_taken) {
+      interrupted = 0;
+      rl_callback_handler_remove();
+      putchar('\n');
+      return KL_CLEARED;
+    }
+  }
+  *line = taken;
+  if (taken == NULL)
+    putchar('\n');
+  return taken != NULL ? KL_LINE : KL_END;
+}
+
+static void openhistory(void) {
+  const char *home = getenv("HOME");
+  if (home == NULL ||
+      asprintf(&history_file, "%s/.kvmlua_history", home) < 0) {
+    history_file = NULL;
+    return;
+  }
+  history_comment_char = '#'; /* time stamps part entries of several lines */
+  history_write_timestamps = 1;
+  stifle_history(1000);
+  read_history(history_file);
+}
+
+static void openreadline(void) {
+  rl_readline_name = "kvmlua";
+  rl_persistent_signal_handlers = 1;
+  rl_bind_key('\t', rl_insert);
+  openhistory();
+}
+
+void kl_remember(const char *text) {
+  HIST_ENTRY *last = history_length > 0
+                         ? history_get(history_base + history_length - 1)
+                         : NULL;
+  if (last != NULL && strcmp(last->line, text) == 0)
+    return;
+  add_history(text);
+  if (history_file != NULL && append_history(1, history_file) != 0)
+    write_history(history_file);
+}
+
+static void closereadline(void) {
+  if (history_file != NULL)
+    history_truncate_file(history_file, 1000);
+  free(history_file);
+  history_file = NULL;
+}
+
+enum kl_input kl_readline(const char *prompt, char **line) {
+  fflush(stdout);
+  return isatty(STDIN_FILENO) ? readedited(prompt, line)
+                              : readplain(prompt, line);
+}
+
+#else
+
+static void openreadline(void) {
+}
+
+static void closereadline(void) {
+}
+
+void kl_remember(const char *text) {
+  (void)text;
+}
+
+enum kl_input kl_readline(const char *prompt, char **line) {
+  return readplain(prompt, line);
+}
+
+#endif
+
+void kl_openterminal(void) {
+  struct sigaction action = {.sa_handler = on_sigint};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, &old_sigint);
+  interrupted = 0;
+  if (isatty(STDIN_FILENO))
+    openreadline();
+}
+
+void kl_closeterminal(void) {
+  if (isatty(STDIN_FILENO))
+    closereadline();
+  sigaction(SIGINT, &old_sigint, NULL);
+}

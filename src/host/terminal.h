@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Lines from a terminal, with editing and a history where there is readline,
+ * plain ones otherwise and from a pipe. Knows no Lua. */
+#ifndef KL_HOST_TERMINAL_H
+#define KL_HOST_TERMINAL_H
+
+enum kl_input {
+  KL_LINE,    /* *line is the caller's to free */
+  KL_CLEARED, /* Ctrl-C: the line is given up */
+  KL_END,     /* Ctrl-D */
+};
+
+/* From open to close SIGINT gives up the line and never ends the process. */
+void kl_openterminal(void);
+void kl_closeterminal(void);
+
+/* The prompt is shown on terminals only. */
+enum kl_input kl_readline(const char *prompt, char **line);
+
+/* Adds to the history: in memory, and in ~/.kvmlua_history. */
+void kl_remember(const char *text);
+
+#endif
