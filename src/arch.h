@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* What an architecture provides. Each src/<arch>/ defines all of this, mostly
+ * as tables; CMake compiles one of them, and what is missing does not link. */
+#ifndef KL_ARCH_H
+#define KL_ARCH_H
+
+#include "internal.h"
+
+/* The kernel's and our own name of it, as in kvm.arch. */
+extern const char kl_arch_name[];
+
+/* Its ioctls, as kl_ioctls (ioctls.c). */
+extern const struct kl_ioctl kl_arch_ioctls[];
+
+/* Its struct layouts, by name (structs.c). Ends with NULL. */
+extern const struct kl_layout *const kl_arch_layouts[];
+
+/* Its constants (consts.c): groups as kl_newconstants takes them. Ends with a
+ * NULL name. A group that the common part has too is extended. */
+struct kl_group {
+  const char *name;
+  const struct kl_constant *rows;
+};
+extern const struct kl_group kl_arch_groups[];
+
+/* Exits that are its own or that carry more here: a row with the reason of a
+ * common row replaces that one. Ends with a NULL name. */
+extern const struct kl_exit_row kl_arch_exits[];
+
+/* Methods beyond the ioctls, each ends with {NULL, NULL}. */
+extern const luaL_Reg kl_arch_system_methods[];
+extern const luaL_Reg kl_arch_vm_methods[];
+extern const luaL_Reg kl_arch_vcpu_methods[];
+
+/* What to do next when an ioctl of its own fails. Ends with a NULL text. */
+extern const struct kl_hint kl_arch_hints[];
+
+/* ---- registers ------------------------------------------------------------ */
+
+struct kl_reg;
+
+/* The widest register and the largest struct of a group, in bytes. */
+enum { KL_REG_MAX = 256, KL_REG_GROUP_MAX = 4096 };
+
+/* Registers that travel together in a struct, or (size 0) one at a time. A
+ * struct is moved by its ioctls get and set; where one of them is 0, and for
+ * single registers, by read and write, whose data is the struct (r is NULL) or
+ * one register. They return -1 with errno set. The groups are in the order in
+ * which they are written when many registers are set at once. */
+struct kl_reg_group {
+  const char *name;
+  uint32_t size;
+  unsigned long get, set;
+  uint64_t sync;        /* bit in kvm_valid_regs; 0: none */
+  uint32_t sync_offset; /* in kvm_run */
+  int (*read)(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
+              void *data);
+  int (*write)(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
+               const void *data);
+  bool write_through; /* the kernel may refuse values: tell it at once */
+  const char *ioctls[2]; /* what read and write call, for errors */
+};
+
+struct kl_reg {
+  const char *name;
+  uint8_t group;   /* index in kl_arch_reg_groups */
+  uint16_t size;   /* in bytes: up to 8 an integer, above a byte string */
+  uint8_t bits;    /* of an integer that may be set; 0: all of size */
+  uint32_t offset; /* in the group's struct */
+  uint64_t id;     /* for groups without one: MSR index, one-reg id */
+  bool quiet;      /* tostring() leaves it out */
+};
+
+/* read and write of groups whose ids are those of KVM_GET_ONE_REG. */
+int kl_reg_read_onereg(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
+                       void *data);
+int kl_reg_write_onereg(lua_State *L, struct kl_vcpu *v,
+                        const struct kl_reg *r, const void *data);
+
+/* The size in bytes of the register that a one-reg id encodes. */
+size_t kl_reg_size(uint64_t id);
+
+/* get_one_reg(id) and set_one_reg(id, value) of kvm.vcpu. */
+int kl_vcpu_get_one_reg(lua_State *L);
+int kl_vcpu_set_one_reg(lua_State *L);
+
+extern const struct kl_reg_group kl_arch_reg_groups[];
+extern const size_t kl_arch_nreg_groups;
+/* In the manual's order. Ends with a NULL name. */
+extern const struct kl_reg kl_arch_regs[];
+
+/* Finds a register that has no row (by an encoding, a number): fills r and
+ * returns true. The name is what the user wrote; it outlives r. */
+bool kl_arch_findreg(lua_State *L, struct kl_vcpu *v, const char *name,
+                     struct kl_reg *r);
+
+/* Pushes a list of names of the registers of this vCPU that have no row, for
+ * pairs(); an empty one when there are none. [-0, +1] */
+void kl_arch_moreregs(lua_State *L, struct kl_vcpu *v);
+
+#endif

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+#include "aux.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Keys of the registry. */
+static const char constants_key[] = "kvm.constants";
+
+/* ---- classes ------------------------------------------------------------ */
+
+/* obj.name: a method, or what the getter of that name returns.
+ * Upvalues: methods, getters, class name. */
+static int index_object(lua_State *L) {
+  lua_settop(L, 2);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TNIL)
+    return luaL_error(L, "%s has no field or method '%s'",
+                      lua_tostring(L, lua_upvalueindex(3)),
+                      luaL_tolstring(L, 2, NULL));
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+/* Upvalues: setters, class name. */
+static int newindex_object(lua_State *L) {
+  lua_settop(L, 3);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL)
+    return luaL_error(L, "%s has no field '%s' that can be assigned",
+                      lua_tostring(L, lua_upvalueindex(2)),
+                      luaL_tolstring(L, 2, NULL));
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 3);
+  lua_call(L, 2, 0);
+  return 0;
+}
+
+static void pushfunctions(lua_State *L, const luaL_Reg *functions) {
+  lua_newtable(L);
+  if (functions != NULL) luaL_setfuncs(L, functions, 0);
+}
+
+static void setmeta(lua_State *L, int meta, const char *name,
+                    lua_CFunction f) {
+  lua_pushcfunction(L, f);
+  lua_setfield(L, meta, name);
+}
+
+void kl_newclass(lua_State *L, const struct kl_class *class) {
+  pushfunctions(L, class->methods);
+  int methods = lua_gettop(L);
+  luaL_newmetatable(L, class->name);
+  int meta = lua_gettop(L);
+  lua_pushvalue(L, methods);
+  pushfunctions(L, class->getters);
+  lua_pushstring(L, class->name);
+  lua_pushcclosure(L, index_object, 3);
+  lua_setfield(L, meta, "__index");
+  pushfunctions(L, class->setters);
+  lua_pushstring(L, class->name);
+  lua_pushcclosure(L, newindex_object, 2);
+  lua_setfield(L, meta, "__newindex");
+  if (class->close != NULL) {
+    setmeta(L, meta, "__gc", class->close);
+    setmeta(L, meta, "__close", class->close);
+  }
+  if (class->meta != NULL) luaL_setfuncs(L, class->meta, 0);
+  lua_pop(L, 1);
+}
+
+void *kl_new(lua_State *L, const struct kl_class *class, int nuv) {
+  struct kl_object *o = lua_newuserdatauv(L, class->size, nuv);
+  memset(o, 0, class->size);
+  o->class = class;
+  luaL_setmetatable(L, class->name);
+  return o;
+}
+
+void *kl_test(lua_State *L, int idx, const struct kl_class *class) {
+  struct kl_object *o = lua_touserdata(L, idx);
+  if (o == NULL || lua_type(L, idx) != LUA_TUSERDATA ||
+      lua_rawlen(L, idx) != class->size || o->class != class)
+    return NULL;
+  return o;
+}
+
+void *kl_check(lua_State *L, int idx, const struct kl_class *class) {
+  void *o = kl_test(L, idx, class);
+  if (o == NULL) luaL_typeerror(L, idx, class->name);
+  return o;
+}
+
+/* ---- arguments ---------------------------------------------------------- */
+
+void kl_maxargs(lua_State *L, int max) {
+  if (lua_gettop(L) > max) {
+    luaL_argerror(L, max + 1,
+                  lua_pushfstring(L, "surplus argument (at most %d)", max));
+  }
+}
+
+uint64_t kl_checkrange(lua_State *L, int idx, const char *what, uint64_t min,
+                       uint64_t max) {
+  uint64_t v = (uint64_t)luaL_checkinteger(L, idx);
+  if (v < min || v > max) {
+    char text[120];
+    snprintf(text, sizeof text,
+             "%s 0x%" PRIx64 " is outside 0x%" PRIx64 "..0x%" PRIx64, what, v,
+             min, max);
+    luaL_argerror(L, idx, text);
+  }
+  return v;
+}
+
+int64_t kl_checkseconds(lua_State *L, int idx, const char *what) {
+  lua_Number s = luaL_checknumber(L, idx);
+  if (!(s >= 0 && s <= 1e9)) {
+    luaL_argerror(L, idx,
+                  lua_pushfstring(L, "%s %f is not a duration of 0 to 1e9 "
+                                     "seconds", what, s));
+  }
+  return (int64_t)(s * 1e9);
+}
+
+static bool isname(const char *key, const char *const *names) {
+  for (; *names != NULL; names++)
+    if (strcmp(key, *names) == 0) return true;
+  return false;
+}
+
+static int badoption(lua_State *L, int idx, const char *const *names) {
+  luaL_Buffer b;
+  const char *key = luaL_tolstring(L, -1, NULL);
+  luaL_buffinit(L, &b);
+  luaL_addstring(&b, "unknown field '");
+  luaL_addstring(&b, key);
+  luaL_addstring(&b, "' (expected ");
+  for (int i = 0; names[i] != NULL; i++) {
+    if (i > 0) luaL_addstring(&b, names[i + 1] ? ", " : " or ");
+    luaL_addstring(&b, names[i]);
+  }
+  luaL_addchar(&b, ')');
+  luaL_pushresult(&b);
+  return luaL_argerror(L, idx, lua_tostring(L, -1));
+}
+
+void kl_checkoptions(lua_State *L, int idx, const char *const *names) {
+  luaL_checktype(L, idx, LUA_TTABLE);
+  for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
+    if (lua_type(L, -2) == LUA_TSTRING && isname(lua_tostring(L, -2), names))
+      continue;
+    lua_pop(L, 1);
+    badoption(L, idx, names);
+  }
+}
+
+int kl_option(lua_State *L, int idx, const char *name) {
+  if (lua_isnoneornil(L, idx)) {
+    lua_pushnil(L);
+    return LUA_TNIL;
+  }
+  return lua_getfield(L, idx, name);
+}
+
+/* ---- constants ------------------------------------------------------------ */
+
+/* Pushes the table of a group, made when it is not there and create is set. */
+static int pushgroup(lua_State *L, const char *group, bool create) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, constants_key);
+  if (lua_getfield(L, -1, group) == LUA_TNIL && create) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, group);
+  }
+  lua_remove(L, -2);
+  return lua_type(L, -1);
+}
+
+void kl_newconstants(lua_State *L, const char *group,
+                     const struct kl_constant *rows) {
+  pushgroup(L, group, true);
+  for (; rows->name != NULL; rows++) {
+    lua_pushinteger(L, rows->value);
+    lua_setfield(L, -2, rows->name);
+    if (lua_rawgeti(L, -1, rows->value) == LUA_TNIL) {
+      lua_pushstring(L, rows->name);
+      lua_rawseti(L, -3, rows->value);
+    }
+    lua_pop(L, 1);
+  }
+}
+
+int kl_constantname(lua_State *L, const char *group, int64_t value) {
+  if (pushgroup(L, group, false) != LUA_TTABLE) return LUA_TNIL;
+  int type = lua_rawgeti(L, -1, value);
+  lua_remove(L, -2);
+  return type;
+}
+
+/* The value of the name at the top, which is popped. */
+static uint64_t flagvalue(lua_State *L, int idx, const char *group,
+                          const char *what) {
+  if (lua_isinteger(L, -1)) {
+    uint64_t v = (uint64_t)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    return v;
+  }
+  if (lua_type(L, -1) != LUA_TSTRING) {
+    luaL_error(L, "%s: an integer, a name or a list of names expected, got %s",
+               what, luaL_typename(L, -1));
+  }
+  luaL_checkstack(L, 8, NULL);
+  pushgroup(L, group, false);
+  lua_pushvalue(L, -2);
+  if (!lua_istable(L, -2) || lua_rawget(L, -2) != LUA_TNUMBER) {
+    luaL_error(L, "%s: unknown name '%s' (the names are the keys of kvm.%s)",
+               what, lua_tostring(L, -3), group);
+  }
+  (void)idx;
+  uint64_t v = (uint64_t)lua_tointeger(L, -1);
+  lua_pop(L, 3);
+  return v;
+}
+
+uint64_t kl_toflags(lua_State *L, int idx, const char *group,
+                    const char *what) {
+  idx = lua_absindex(L, idx);
+  if (!lua_istable(L, idx)) {
+    lua_pushvalue(L, idx);
+    return flagvalue(L, idx, group, what);
+  }
+  uint64_t flags = 0;
+  lua_Integer n = luaL_len(L, idx);
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_geti(L, idx, i);
+    flags |= flagvalue(L, idx, group, what);
+  }
+  return flags;
+}

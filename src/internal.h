@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/* What the object files of kvm.core share. */
+#ifndef KL_INTERNAL_H
+#define KL_INTERNAL_H
+
+#include <signal.h>
+#include <time.h>
+
+#include "aux.h"
+#include "error.h"
+#include "fields.h"
+#include "refs.h"
+#include "uapi.h"
+
+/* ---- the state of one Lua state; there is no other ---------------------- */
+
+struct kl_vcpu;
+
+struct kl_context {
+  struct kl_vcpu *volatile running; /* the innermost vCPU that runs */
+  bool tracing;                     /* kl_context's user value is a function */
+  long page_size;
+};
+
+struct kl_context *kl_context(lua_State *L);
+
+/* ---- handles: objects with a descriptor --------------------------------- */
+
+struct kl_handle {
+  struct kl_object object;
+  struct kl_context *context;
+  struct kl_machine *machine; /* NULL: kvm.system */
+  int fd;                     /* -1: closed */
+};
+
+enum kl_scope {
+  KL_SYSTEM = 1,
+  KL_VM = 2,
+  KL_VCPU = 4,
+  KL_DEVICE = 8,
+};
+
+struct kl_system {
+  struct kl_handle handle;
+};
+
+struct kl_bus; /* bus.c: sorted ranges and the devices behind them */
+
+/* User values of a kvm.vm: kvm.system, and bus.c's table of devices. */
+enum { KL_VM_SYSTEM = 1, KL_VM_DEVICES, KL_VM_UVS = 2 };
+
+struct kl_vm {
+  struct kl_handle handle;
+  struct kl_bus *bus; /* NULL: no device */
+};
+
+struct kl_device {
+  struct kl_handle handle;
+  uint32_t type;
+};
+
+/* User values of a kvm.vcpu. */
+enum { KL_VCPU_VM = 1, KL_VCPU_EXIT, KL_VCPU_REGS, KL_VCPU_UVS = 3 };
+
+struct kl_vcpu {
+  struct kl_handle handle;
+  struct kl_vm *vm;    /* kept alive by the user value */
+  struct kvm_run *run; /* NULL: closed */
+  uint32_t id;
+  bool is_running;
+  struct kl_vcpu *outer; /* the vCPU whose handler runs this one */
+  pid_t tid;             /* the thread inside KVM_RUN, 0: none */
+  bool has_timer;
+  timer_t timer;
+  pid_t timer_tid;
+  bool has_mask;
+  sigset_t mask;       /* as KVM_SET_SIGNAL_MASK was told last */
+  uint64_t sync_valid; /* groups in run->s.regs that are the vCPU's state */
+  uint64_t sync_used;  /* groups somebody has asked for */
+  int last_reason;     /* of the exit the script sees; KL_R_NONE: none */
+  void *ring;          /* dirty ring, mapped on first use */
+  uint32_t ring_size, ring_next;
+};
+
+extern const struct kl_class kl_system_class, kl_vm_class, kl_vcpu_class,
+    kl_device_class, kl_exit_class, kl_memory_class, kl_eventfd_class,
+    kl_stats_class, kl_regs_class;
+
+/* kl_to*: the object in any state; kl_check*: raises when it is closed
+ * ("kvm.vcpu is closed"). */
+struct kl_handle *kl_tohandle(lua_State *L, int idx); /* NULL: none of ours */
+void *kl_checkopen(lua_State *L, int idx, const struct kl_class *class);
+#define kl_checksystem(L, i) \
+  ((struct kl_system *)kl_checkopen(L, i, &kl_system_class))
+#define kl_checkvm(L, i) ((struct kl_vm *)kl_checkopen(L, i, &kl_vm_class))
+#define kl_checkvcpu(L, i) \
+  ((struct kl_vcpu *)kl_checkopen(L, i, &kl_vcpu_class))
+#define kl_checkdevice(L, i) \
+  ((struct kl_device *)kl_checkopen(L, i, &kl_device_class))
+
+/* ---- ioctls: one row each (ioctls.c and <arch>/ioctls.c) ------------------ */
+
+enum kl_ioctl_kind {
+  KL_NONE,      /* no argument */
+  KL_VALUE,     /* an integer by value, 0 when not given */
+  KL_GET,       /* out: a struct (or u64) */
+  KL_SET,       /* in: a table (or u64), patched over what getter reads */
+  KL_INOUT,     /* in and out: a table gives a table */
+  KL_GETLIST,   /* out: header and entries; grows as the kernel asks (E2BIG) */
+  KL_SETLIST,   /* in: header and entries */
+  KL_CUSTOM,    /* a function of its own */
+};
+
+enum kl_ioctl_result {
+  KL_NOTHING, /* 0 */
+  KL_INTEGER, /* the ioctl's own result */
+};
+
+/* A struct that ends in an array: where its count is, what an entry is. */
+struct kl_flex {
+  uint32_t header;       /* bytes before the first entry */
+  uint32_t count_offset; /* of the count, in the header */
+  uint32_t count_size;
+  uint32_t entry_size;
+  const struct kl_layout *entry; /* NULL: unsigned integers */
+  uint32_t guess;                /* entries to offer first */
+  uint32_t max;                  /* entries the kernel can take or give */
+};
+
+struct kl_ioctl {
+  const char *name; /* "KVM_GET_REGS"; the method is get_regs */
+  unsigned long request;
+  unsigned scopes; /* KL_SYSTEM | ... */
+  enum kl_ioctl_kind kind;
+  enum kl_ioctl_result result;
+  const struct kl_layout *layout; /* NULL with KL_GET/SET/INOUT: a u64 */
+  const struct kl_flex *flex;
+  unsigned long getter; /* KL_SET: what reads the struct; 0: zeros */
+  const char *capability; /* "SET_GUEST_DEBUG"; NULL: basic */
+  lua_CFunction call;     /* KL_CUSTOM */
+  bool pointer;           /* the struct holds a pointer: no raw ioctl() */
+};
+
+extern const struct kl_ioctl kl_ioctls[]; /* both end with a NULL name */
+
+/* Adds the methods of a scope's rows to the table at the top. [-0, +0] */
+void kl_addioctls(lua_State *L, unsigned scope);
+
+/* The row of a request in a scope, or NULL. */
+const struct kl_ioctl *kl_findioctl(unsigned long request, unsigned scope);
+
+/* The system call. Retries EINTR, writes back registers a vCPU holds in its
+ * kvm_run page, and tells the tracer. Returns -1 with errno set. */
+int kl_ioctl(lua_State *L, struct kl_handle *h, unsigned long request,
+             const void *arg);
+int kl_ioctlvalue(lua_State *L, struct kl_handle *h, unsigned long request,
+                  unsigned long value);
+
+/* KVM_CHECK_EXTENSION; 0 when absent. */
+int kl_extension(lua_State *L, struct kl_handle *h, int capability);
+
+/* obj:ioctl(request, bytes | integer), in each class. */
+int kl_rawioctl(lua_State *L);
+
+/* Pushes the reference of all ioctls: name -> {request, kind, ...}. */
+void kl_pushioctls(lua_State *L);
+
+/* ---- structs ------------------------------------------------------------ */
+
+/* The layout of a struct's tag on this architecture, or NULL. */
+const struct kl_layout *kl_findlayout(const char *name);
+extern const struct kl_layout *const kl_layouts[]; /* ends with NULL */
+
+/* ---- exits (exit.c) ------------------------------------------------------- */
+
+/* A field of an exit, at an offset of the kvm_run page. */
+enum kl_exit_kind {
+  KL_X_UINT,   /* integer */
+  KL_X_INT,    /* signed integer */
+  KL_X_BOOL,   /* integer shown as a boolean */
+  KL_X_BYTES,  /* byte string */
+  KL_X_LIST,   /* count integers of size bytes */
+  KL_X_CALL,   /* get and set functions */
+};
+
+struct kl_exit_field {
+  const char *name;
+  uint16_t offset, size, count;
+  uint8_t kind;
+  bool writable;
+  void (*get)(lua_State *L, const unsigned char *run, size_t run_size);
+  /* From the value at the top of the stack. */
+  void (*set)(lua_State *L, unsigned char *run, size_t run_size);
+};
+
+struct kl_exit_row {
+  int reason;
+  const char *name; /* the suffix of KVM_EXIT_ in lower case */
+  const struct kl_exit_field *fields; /* ends with a NULL name; may be NULL */
+};
+
+/* Reasons that are no KVM_EXIT_*: what run() returns besides. */
+enum { KL_R_NONE = -1, KL_R_INTR = KVM_EXIT_INTR, KL_R_TIMEOUT = 1000 };
+
+/* Pushes the interned name of a reason. [-0, +1] */
+void kl_pushreason(lua_State *L, int reason);
+
+/* ---- memory (memory.c) --------------------------------------------------- */
+
+struct kl_memory {
+  struct kl_object object;
+  struct kl_mapping *mapping; /* NULL: closed */
+  uint64_t offset, size;      /* a view's part of the mapping */
+  bool is_view;
+};
+
+struct kl_memory *kl_checkmemory(lua_State *L, int idx);
+int kl_core_memory(lua_State *L);
+/* Makes the class; the core table is at the top. [-0, +0] */
+void kl_openmemory(lua_State *L);
+
+extern const luaL_Reg kl_slot_vm_methods[], kl_dirty_vcpu_methods[],
+    kl_coalesced_vcpu_methods[];
+
+/* Unmaps the dirty ring of a vCPU that closes. */
+void kl_freering(struct kl_vcpu *v);
+
+/* ---- events -------------------------------------------------------------- */
+
+/* The descriptor at idx: an integer or a kvm.eventfd. */
+int kl_checkeventfd(lua_State *L, int idx, const char *what);
+int kl_core_eventfd(lua_State *L);
+
+/* ---- running (run.c, bus.c) ---------------------------------------------- */
+
+/* Makes KVM_RUN of this vCPU return, now or when it is entered next. Safe from
+ * a signal handler and from any thread. */
+void kl_kick(struct kl_vcpu *v);
+
+int kl_vcpu_run(lua_State *L);
+int kl_vcpu_exits(lua_State *L);
+int kl_vcpu_kick(lua_State *L);
+int kl_vcpu_complete(lua_State *L);
+void kl_stoptimer(struct kl_vcpu *v);
+
+/* Calls the device that takes the exit in v->run, if there is one. The device
+ * table of the VM is at stack index devices. True when the exit is handled. */
+bool kl_dispatch(lua_State *L, struct kl_vm *vm, struct kvm_run *run,
+                 int devices);
+void kl_freebus(struct kl_bus *bus);
+extern const luaL_Reg kl_bus_methods[];
+
+/* ---- registers (regs.c) ---------------------------------------------------- */
+
+/* Writes groups that the kvm_run page holds dirty to the vCPU; -1: errno. */
+int kl_flushregs(struct kl_vcpu *v);
+void kl_pushregs(lua_State *L, int vcpu_idx);
+
+/* ---- module parts --------------------------------------------------------- */
+
+void kl_openconsts(lua_State *L); /* core table at the top */
+void kl_openexits(lua_State *L);
+
+#endif
