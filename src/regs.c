@@ -10,7 +10,7 @@
 /* Key of the registry: name -> row, as a light userdata. */
 static const char rows_key = 0;
 
-/* ---- finding -------------------------------------------------------------- */
+/* ---- finding ------------------------------------------------------------ */
 
 static void pushrows(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &rows_key) == LUA_TTABLE) return;
@@ -77,7 +77,7 @@ const struct kl_reg *kl_findreg(lua_State *L, struct kl_vcpu *v, int idx,
   return extra;
 }
 
-/* ---- values --------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------- */
 
 void kl_pushreg(lua_State *L, const struct kl_reg *r, const void *data) {
   if (r->size > 8)
@@ -121,7 +121,7 @@ void kl_toreg(lua_State *L, const struct kl_reg *r, int idx, void *data) {
   kl_storeuint(data, r->size, v);
 }
 
-/* ---- the object ----------------------------------------------------------- */
+/* ---- the object --------------------------------------------------------- */
 
 static struct kl_regs *checkregs(lua_State *L, int idx) {
   struct kl_regs *o = kl_check(L, idx, &kl_regs_class);
@@ -175,7 +175,7 @@ static int regs_newindex(lua_State *L) {
   return 0;
 }
 
-/* ---- many at once --------------------------------------------------------- */
+/* ---- many at once ------------------------------------------------------- */
 
 /* Puts what the table at 2 names into the batch; returns how many registers
  * are left, which are written one at a time. */
@@ -275,7 +275,7 @@ static int regs_pairs(lua_State *L) {
   return 1;
 }
 
-/* ---- dump ------------------------------------------------------------------ */
+/* ---- dump --------------------------------------------------------------- */
 
 static int regs_tostring(lua_State *L) {
   enum { CELL = 27, WIDTH = 80 };
