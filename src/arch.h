@@ -27,6 +27,12 @@ extern const struct kl_group kl_arch_groups[];
  * common row replaces that one. Ends with a NULL name. */
 extern const struct kl_exit_row kl_arch_exits[];
 
+/* Bit mask (1 << KL_MMIO, ...) of the accesses that exist here. */
+extern const unsigned kl_arch_buses;
+
+/* Describes the exit of v->last_reason, when it is an access other than MMIO. */
+bool kl_arch_access(struct kl_vcpu *v, struct kl_access *access);
+
 /* Methods beyond the ioctls, each ends with {NULL, NULL}. */
 extern const luaL_Reg kl_arch_system_methods[];
 extern const luaL_Reg kl_arch_vm_methods[];

@@ -18,6 +18,7 @@ struct kl_vcpu;
 
 struct kl_context {
   struct kl_vcpu *volatile running; /* the innermost vCPU that runs */
+  volatile sig_atomic_t stop;       /* the next KVM_RUN returns "intr" */
   bool tracing;                     /* kl_context's user value is a function */
   long page_size;
 };
@@ -67,14 +68,19 @@ struct kl_vcpu {
   struct kl_vm *vm;    /* kept alive by the user value */
   struct kvm_run *run; /* NULL: closed */
   uint32_t id;
+  const struct kl_exits *exits; /* exit.c's rows */
   bool is_running;
   struct kl_vcpu *outer; /* the vCPU whose handler runs this one */
-  pid_t tid;             /* the thread inside KVM_RUN, 0: none */
-  bool has_timer;
+  pid_t tid;             /* the thread inside run(), 0: none */
+  int kickers;           /* threads inside kl_kick */
+  bool signalled;        /* one of them has sent the signal */
+  bool is_timed, has_timer;
   timer_t timer;
   pid_t timer_tid;
-  bool has_mask;
-  sigset_t mask;       /* as KVM_SET_SIGNAL_MASK was told last */
+  bool has_mask, has_user_mask;
+  sigset_t mask;      /* as KVM_SET_SIGNAL_MASK was told last */
+  sigset_t user_mask; /* as set_signal_mask was told */
+  int error;          /* errno of a run that failed */
   uint64_t sync_valid; /* groups in run->s.regs that are the vCPU's state */
   uint64_t sync_used;  /* groups somebody has asked for */
   int last_reason;     /* of the exit the script sees; KL_R_NONE: none */
@@ -202,9 +208,6 @@ struct kl_exit_row {
 /* Reasons that are no KVM_EXIT_*: what run() returns besides. */
 enum { KL_R_NONE = -1, KL_R_INTR = KVM_EXIT_INTR, KL_R_TIMEOUT = 1000 };
 
-/* Pushes the interned name of a reason. [-0, +1] */
-void kl_pushreason(lua_State *L, int reason);
-
 /* ---- memory (memory.c) --------------------------------------------------- */
 
 struct kl_memory {
@@ -216,7 +219,8 @@ struct kl_memory {
 
 struct kl_memory *kl_checkmemory(lua_State *L, int idx);
 int kl_core_memory(lua_State *L);
-/* Makes the class; the core table is at the top. [-0, +0] */
+/* Keeps Lua's own string.pack and string.unpack for memory objects, whatever
+ * a script does to the string table later. [-0, +0] */
 void kl_openmemory(lua_State *L);
 
 extern const luaL_Reg kl_slot_vm_methods[], kl_dirty_vcpu_methods[],
@@ -231,6 +235,20 @@ void kl_freering(struct kl_vcpu *v);
 int kl_checkeventfd(lua_State *L, int idx, const char *what);
 int kl_core_eventfd(lua_State *L);
 
+/* ---- accesses that a device may take ------------------------------------------ */
+
+enum kl_bus_kind { KL_MMIO, KL_PIO, KL_MSR, KL_HYPERCALL, KL_BUSES };
+
+struct kl_access {
+  enum kl_bus_kind bus;
+  bool is_write;
+  uint32_t size;    /* of an element in bytes */
+  uint32_t count;   /* elements: a string instruction has several */
+  uint64_t address; /* gpa, port, MSR index, hypercall number */
+  void *data;       /* the elements; hypercall: its six arguments, u64 */
+  void *answer;     /* hypercall: the result, u64; MSR: 1 injects #GP, u8 */
+};
+
 /* ---- running (run.c, bus.c) ---------------------------------------------- */
 
 /* Makes KVM_RUN of this vCPU return, now or when it is entered next. Safe from
@@ -243,10 +261,6 @@ int kl_vcpu_kick(lua_State *L);
 int kl_vcpu_complete(lua_State *L);
 void kl_stoptimer(struct kl_vcpu *v);
 
-/* Calls the device that takes the exit in v->run, if there is one. The device
- * table of the VM is at stack index devices. True when the exit is handled. */
-bool kl_dispatch(lua_State *L, struct kl_vm *vm, struct kvm_run *run,
-                 int devices);
 void kl_freebus(struct kl_bus *bus);
 extern const luaL_Reg kl_bus_methods[];
 

@@ -19,9 +19,17 @@
  * Needs the package library open. Stack: unchanged. May raise. */
 KVMLUA_API void kvmlua_openlibs(lua_State *L);
 
-/* Stops the guest that L runs: its KVM_RUN, or else the next one in L,
+/* The part of L that may be used from a signal handler; it lives as long as L.
+ * Stack: unchanged. May raise. */
+struct kl_context;
+KVMLUA_API struct kl_context *kvmlua_context(lua_State *L);
+
+/* Stops the guest that runs: its KVM_RUN, or else the next one in that state,
  * returns "intr". Nothing else notices. Async-signal-safe. */
-KVMLUA_API void kvmlua_interrupt(lua_State *L);
+KVMLUA_API void kvmlua_interrupt(struct kl_context *context);
+
+/* Takes back an interrupt that has stopped no guest. Async-signal-safe. */
+KVMLUA_API void kvmlua_resume(struct kl_context *context);
 
 /* The C modules, for programs that place them in package.preload
  * themselves. Ordinary openers: one table is pushed. kvm.fdt.core is there

@@ -18,9 +18,9 @@ struct kl_mapping {
   void *addr; /* NULL: guest_memfd without a mapping */
   size_t size;
   int fd; /* the file behind it, owned; -1: none */
+  off_t file_offset;   /* of addr in that file */
   const char *backing; /* a literal, for people: "memfd" */
   bool read_only;      /* the host may not write */
-  bool is_copy;        /* writes stay here and do not reach the file */
   struct kl_machine *pinner; /* one that pins it; NULL: none is known */
 };
 

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+#include "bus.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "handle.h"
+
+struct range {
+  uint64_t first, last;
+  int ref;
+};
+
+struct ranges {
+  struct range *at; /* sorted, disjoint */
+  size_t n, room;
+};
+
+struct kl_bus {
+  struct ranges kinds[KL_BUSES];
+  int refs; /* the last one given out */
+};
+
+static const char *const kind_names[] = {"mmio", "pio", "msr", "hypercall"};
+static const uint64_t kind_max[] = {UINT64_MAX, UINT16_MAX, UINT32_MAX,
+                                    UINT64_MAX};
+
+/* ---- finding ---------------------------------------------------------------- */
+
+/* The index of the first range that does not end before address. */
+static size_t position(const struct ranges *r, uint64_t address) {
+  size_t lo = 0, hi = r->n;
+  while (lo < hi) {
+    size_t mid = (lo + hi) / 2;
+    if (r->at[mid].last < address)
+      lo = mid + 1;
+    else
+      hi = mid;
+  }
+  return lo;
+}
+
+/* Addresses that an access covers. */
+static uint32_t span(const struct kl_access *a) {
+  return a->bus == KL_MMIO || a->bus == KL_PIO ? a->size : 1;
+}
+
+bool kl_finddevice(struct kl_vcpu *v, struct kl_target *t) {
+  struct kvm_run *run = v->run;
+  struct kl_bus *bus = v->vm->bus;
+  struct kl_access *a = &t->access;
+  if (bus == NULL) return false;
+  if (v->last_reason == KVM_EXIT_MMIO) {
+    *a = (struct kl_access){.bus = KL_MMIO,
+                            .is_write = run->mmio.is_write,
+                            .size = run->mmio.len,
+                            .count = 1,
+                            .address = run->mmio.phys_addr,
+                            .data = run->mmio.data};
+    if (a->size > sizeof run->mmio.data) return false;
+  } else if (!kl_arch_access(v, a)) {
+    return false;
+  }
+  const struct ranges *r = &bus->kinds[a->bus];
+  size_t i = position(r, a->address);
+  if (i == r->n || a->address < r->at[i].first ||
+      r->at[i].last - a->address < span(a) - 1)
+    return false;
+  t->first = r->at[i].first;
+  t->ref = r->at[i].ref;
+  return true;
+}
+
+/* ---- calling ------------------------------------------------------------------ */
+
+/* Little-endian integers of 1 to 8 bytes: a guest's access that straddles a
+ * page comes in parts of any size. */
+static uint64_t load(const unsigned char *p, uint32_t size) {
+  uint64_t v = 0;
+  for (uint32_t i = 0; i < size; i++) v |= (uint64_t)p[i] << (8 * i);
+  return v;
+}
+
+static void store(unsigned char *p, uint32_t size, uint64_t v) {
+  for (uint32_t i = 0; i < size; i++) p[i] = (unsigned char)(v >> (8 * i));
+}
+
+/* Pushes the method and the device, which is at index 3. */
+static void pushmethod(lua_State *L, const struct kl_target *t,
+                       const char *name) {
+  if (lua_getfield(L, 3, name) == LUA_TNIL) {
+    char text[120];
+    snprintf(text, sizeof text,
+             "the device at %s 0x%" PRIx64 " has no method '%s'",
+             kind_names[t->access.bus], t->first, name);
+    luaL_error(L, "%s", text);
+  }
+  lua_pushvalue(L, 3);
+}
+
+static int badresult(lua_State *L, const struct kl_target *t,
+                     const char *name) {
+  return luaL_error(L, "%s of a %s device returned a %s, an integer expected",
+                    name, kind_names[t->access.bus], luaL_typename(L, -1));
+}
+
+/* The integer at the top; nothing: all ones, as on a bus where nobody
+ * answers. */
+static uint64_t toanswer(lua_State *L, const struct kl_target *t,
+                         const char *name) {
+  int is_int;
+  uint64_t v = (uint64_t)lua_tointegerx(L, -1, &is_int);
+  if (is_int) return v;
+  if (lua_isnil(L, -1)) return UINT64_MAX;
+  return (uint64_t)badresult(L, t, name);
+}
+
+static void callwrite(lua_State *L, const struct kl_target *t,
+                      const void *data, int nresults) {
+  const struct kl_access *a = &t->access;
+  pushmethod(L, t, "write");
+  lua_pushinteger(L, (lua_Integer)(a->address - t->first));
+  lua_pushinteger(L, (lua_Integer)load(data, a->size));
+  lua_pushinteger(L, (lua_Integer)a->size);
+  lua_call(L, 4, nresults);
+}
+
+static void callread(lua_State *L, const struct kl_target *t) {
+  pushmethod(L, t, "read");
+  lua_pushinteger(L, (lua_Integer)(t->access.address - t->first));
+  lua_pushinteger(L, (lua_Integer)t->access.size);
+  lua_call(L, 3, 1);
+}
+
+static void callmemory(lua_State *L, const struct kl_target *t) {
+  const struct kl_access *a = &t->access;
+  unsigned char *data = a->data;
+  for (uint32_t i = 0; i < a->count; i++, data += a->size) {
+    if (a->is_write) {
+      callwrite(L, t, data, 0);
+    } else {
+      callread(L, t);
+      store(data, a->size, toanswer(L, t, "read"));
+      lua_pop(L, 1);
+    }
+  }
+}
+
+/* An MSR that the device does not have is #GP in the guest: read returns
+ * nothing, write returns false. */
+static void callmsr(lua_State *L, const struct kl_target *t) {
+  const struct kl_access *a = &t->access;
+  bool error;
+  if (a->is_write) {
+    callwrite(L, t, a->data, 1);
+    error = lua_isboolean(L, -1) && !lua_toboolean(L, -1);
+  } else {
+    callread(L, t);
+    error = lua_isnil(L, -1);
+    if (!error) store(a->data, 8, toanswer(L, t, "read"));
+  }
+  *(uint8_t *)a->answer = error;
+  lua_pop(L, 1);
+}
+
+static void callhypercall(lua_State *L, const struct kl_target *t) {
+  const struct kl_access *a = &t->access;
+  pushmethod(L, t, "call");
+  lua_pushinteger(L, (lua_Integer)(a->address - t->first));
+  for (int i = 0; i < 6; i++)
+    lua_pushinteger(L, (lua_Integer)load((unsigned char *)a->data + 8 * i, 8));
+  lua_call(L, 8, 1);
+  store(a->answer, 8, lua_isnil(L, -1) ? 0 : toanswer(L, t, "call"));
+  lua_pop(L, 1);
+}
+
+void kl_calldevice(lua_State *L, const struct kl_target *t) {
+  lua_rawgeti(L, 2, t->ref); /* index 3 */
+  switch (t->access.bus) {
+    case KL_MSR: callmsr(L, t); break;
+    case KL_HYPERCALL: callhypercall(L, t); break;
+    default: callmemory(L, t);
+  }
+  lua_settop(L, 2);
+}
+
+/* ---- adding and removing --------------------------------------------------------- */
+
+void kl_freebus(struct kl_bus *bus) {
+  if (bus == NULL) return;
+  for (int i = 0; i < KL_BUSES; i++) free(bus->kinds[i].at);
+  free(bus);
+}
+
+static struct ranges *getranges(lua_State *L, struct kl_vm *vm,
+                                enum kl_bus_kind kind) {
+  if (!(kl_arch_buses & 1u << kind))
+    luaL_error(L, "%s has no %s", kl_arch_name, kind_names[kind]);
+  if (vm->bus == NULL) vm->bus = calloc(1, sizeof *vm->bus);
+  if (vm->bus == NULL) luaL_error(L, "not enough memory");
+  return &vm->bus->kinds[kind];
+}
+
+static bool grow(struct ranges *r) {
+  if (r->n < r->room) return true;
+  size_t room = r->room ? 2 * r->room : 8;
+  struct range *at = realloc(r->at, room * sizeof *at);
+  if (at == NULL) return false;
+  r->at = at;
+  r->room = room;
+  return true;
+}
+
+static int overlap(lua_State *L, enum kl_bus_kind kind,
+                   const struct range *new, const struct range *old) {
+  char text[160];
+  snprintf(text, sizeof text,
+           "%s [0x%" PRIx64 "..0x%" PRIx64 "] overlaps the device at "
+           "[0x%" PRIx64 "..0x%" PRIx64 "]: remove that one with off_%s first",
+           kind_names[kind], new->first, new->last, old->first, old->last,
+           kind_names[kind]);
+  return luaL_argerror(L, 2, text);
+}
+
+/* Pushes the VM's table of devices. */
+static void pushdevices(lua_State *L) {
+  if (lua_getiuservalue(L, 1, KL_VM_DEVICES) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, 1, KL_VM_DEVICES);
+}
+
+/* vm:on_KIND(first, count, device) */
+static int add(lua_State *L, enum kl_bus_kind kind) {
+  struct kl_vm *vm = kl_checkvm(L, 1);
+  uint64_t max = kind_max[kind];
+  kl_maxargs(L, 4);
+  uint64_t first = kl_checkrange(L, 2, "address", 0, max);
+  uint64_t n = kl_checkrange(L, 3, "count", 1, UINT64_MAX);
+  luaL_argcheck(L, n - 1 <= max - first, 3, "the range wraps around");
+  luaL_argexpected(L, lua_istable(L, 4) || lua_isuserdata(L, 4), 4,
+                   "device (an object with read and write methods)");
+  struct ranges *r = getranges(L, vm, kind);
+  struct range new = {first, first + n - 1, vm->bus->refs + 1};
+  size_t i = position(r, first);
+  if (i < r->n && r->at[i].first <= new.last)
+    return overlap(L, kind, &new, &r->at[i]);
+  if (!grow(r)) return luaL_error(L, "not enough memory");
+  pushdevices(L);
+  lua_pushvalue(L, 4);
+  lua_rawseti(L, -2, new.ref);
+  memmove(&r->at[i + 1], &r->at[i], (r->n - i) * sizeof new);
+  r->at[i] = new;
+  r->n++;
+  vm->bus->refs++;
+  lua_settop(L, 4);
+  return 1;
+}
+
+/* vm:off_KIND(address) -> device: removes the one that answers there. */
+static int drop(lua_State *L, enum kl_bus_kind kind) {
+  struct kl_vm *vm = kl_checkvm(L, 1);
+  kl_maxargs(L, 2);
+  uint64_t address = kl_checkrange(L, 2, "address", 0, kind_max[kind]);
+  struct ranges *r = getranges(L, vm, kind);
+  size_t i = position(r, address);
+  if (i == r->n || r->at[i].first > address)
+    return luaL_argerror(L, 2, "no device answers there");
+  int ref = r->at[i].ref;
+  pushdevices(L);
+  lua_rawgeti(L, -1, ref);
+  lua_pushnil(L);
+  lua_rawseti(L, -3, ref);
+  memmove(&r->at[i], &r->at[i + 1], (r->n - i - 1) * sizeof *r->at);
+  r->n--;
+  return 1;
+}
+
+static int vm_on_mmio(lua_State *L) { return add(L, KL_MMIO); }
+static int vm_on_pio(lua_State *L) { return add(L, KL_PIO); }
+static int vm_on_msr(lua_State *L) { return add(L, KL_MSR); }
+static int vm_on_hypercall(lua_State *L) { return add(L, KL_HYPERCALL); }
+static int vm_off_mmio(lua_State *L) { return drop(L, KL_MMIO); }
+static int vm_off_pio(lua_State *L) { return drop(L, KL_PIO); }
+static int vm_off_msr(lua_State *L) { return drop(L, KL_MSR); }
+static int vm_off_hypercall(lua_State *L) { return drop(L, KL_HYPERCALL); }
+
+const luaL_Reg kl_bus_methods[] = {{"on_mmio", vm_on_mmio},
+                                   {"on_pio", vm_on_pio},
+                                   {"on_msr", vm_on_msr},
+                                   {"on_hypercall", vm_on_hypercall},
+                                   {"off_mmio", vm_off_mmio},
+                                   {"off_pio", vm_off_pio},
+                                   {"off_msr", vm_off_msr},
+                                   {"off_hypercall", vm_off_hypercall},
+                                   {NULL, NULL}};

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* kvm.core: the whole uapi and no policy. */
+#include "exit.h"
+#include "handle.h"
+#include "kvmlua.h"
+#include "trace.h"
+
+static const char *const kinds[] = {"uint", "int", "bytes", "table", "pad"};
+
+static void pushlayout(lua_State *L, const struct kl_layout *layout) {
+  lua_createtable(L, 0, 3);
+  lua_pushinteger(L, (lua_Integer)layout->size);
+  lua_setfield(L, -2, "size");
+  lua_createtable(L, (int)layout->nfields, 0);
+  for (size_t i = 0; i < layout->nfields; i++) {
+    const struct kl_field *f = &layout->fields[i];
+    lua_createtable(L, 0, 7);
+    lua_pushstring(L, f->name);
+    lua_setfield(L, -2, "name");
+    lua_pushinteger(L, f->offset);
+    lua_setfield(L, -2, "offset");
+    lua_pushinteger(L, f->size);
+    lua_setfield(L, -2, "size");
+    lua_pushinteger(L, f->count);
+    lua_setfield(L, -2, "count");
+    lua_pushstring(L, kinds[f->kind]);
+    lua_setfield(L, -2, "kind");
+    lua_pushstring(L, f->group);
+    lua_setfield(L, -2, "group");
+    lua_pushstring(L, f->sub != NULL ? f->sub->name : NULL);
+    lua_setfield(L, -2, "struct");
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  lua_setfield(L, -2, "fields");
+}
+
+static void addlayouts(lua_State *L, const struct kl_layout *const *l) {
+  for (; *l != NULL; l++) {
+    pushlayout(L, *l);
+    lua_setfield(L, -2, (*l)->name);
+  }
+}
+
+/* The reference tables are made when somebody asks: start-up pays nothing. */
+static int core_ioctls(lua_State *L) {
+  kl_pushioctls(L);
+  return 1;
+}
+
+static int core_layouts(lua_State *L) {
+  lua_newtable(L);
+  addlayouts(L, kl_layouts);
+  addlayouts(L, kl_arch_layouts);
+  return 1;
+}
+
+/* decode(struct name, bytes) -> table */
+static int core_decode(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  size_t n;
+  const char *bytes = luaL_checklstring(L, 2, &n);
+  kl_maxargs(L, 2);
+  const struct kl_layout *layout = kl_findlayout(name);
+  luaL_argcheck(L, layout != NULL, 1, "no such struct");
+  luaL_argcheck(L, n >= layout->size, 2, "shorter than the struct");
+  kl_getstruct(L, layout, bytes);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"open", kl_core_open},
+                                     {"memory", kl_core_memory},
+                                     {"eventfd", kl_core_eventfd},
+                                     {"trace", kl_core_trace},
+                                     {"decode", core_decode},
+                                     {"ioctls", core_ioctls},
+                                     {"layouts", core_layouts},
+                                     {NULL, NULL}};
+
+KVMLUA_API int luaopen_kvm_core(lua_State *L) {
+  luaL_checkversion(L);
+  luaL_newlib(L, functions);
+  lua_newtable(L);
+  lua_setfield(L, -2, "class");
+  lua_pushstring(L, kl_arch_name);
+  lua_setfield(L, -2, "arch");
+  lua_pushinteger(L, kl_context(L)->page_size);
+  lua_setfield(L, -2, "page_size");
+  kl_openerror(L);
+  kl_openconsts(L);
+  kl_openexits(L);
+  kl_opensystem(L);
+  kl_openvm(L);
+  kl_openvcpu(L);
+  kl_opendevice(L);
+  kl_openmemory(L);
+  return 1;
+}

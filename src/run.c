@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/* The run loop.
+ *
+ * A guest is stopped by a signal that is blocked in the thread and unblocked
+ * only inside KVM_RUN (KVM_SET_SIGNAL_MASK). So it needs no handler, nobody's
+ * disposition changes, and none is lost: one that comes before the entry is
+ * pending then and ends it at once. */
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "bus.h"
+#include "exit.h"
+#include "handle.h"
+#include "kvmlua.h"
+#include "trace.h"
+
+/* The last but one real-time signal: few programs use it. */
+#define STOP_SIGNAL (SIGRTMAX - 1)
+
+enum { SIGSET_BYTES = 8 }; /* the kernel's sigset_t */
+
+/* ---- the signal -------------------------------------------------------------- */
+
+void kl_kick(struct kl_vcpu *v) {
+  struct kvm_run *run = v->run;
+  if (run == NULL) return;
+  __atomic_add_fetch(&v->kickers, 1, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+  pid_t tid = __atomic_load_n(&v->tid, __ATOMIC_SEQ_CST);
+  if (tid != 0) {
+    __atomic_store_n(&v->signalled, true, __ATOMIC_SEQ_CST);
+    syscall(SYS_tgkill, getpid(), tid, STOP_SIGNAL);
+  }
+  __atomic_sub_fetch(&v->kickers, 1, __ATOMIC_SEQ_CST);
+}
+
+static sigset_t stopset(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, STOP_SIGNAL);
+  return set;
+}
+
+/* Makes KVM_RUN use the mask of the thread, or the one that the script has
+ * set, without the signal. */
+static int setmask(struct kl_vcpu *v, const sigset_t *thread) {
+  sigset_t set = v->has_user_mask ? v->user_mask : *thread;
+  sigdelset(&set, STOP_SIGNAL);
+  if (v->has_mask && memcmp(&set, &v->mask, SIGSET_BYTES) == 0) return 0;
+  char arg[sizeof(struct kvm_signal_mask) + SIGSET_BYTES];
+  uint32_t len = SIGSET_BYTES;
+  memcpy(arg, &len, sizeof len);
+  memcpy(arg + offsetof(struct kvm_signal_mask, sigset), &set, len);
+  if (ioctl(v->handle.fd, KVM_SET_SIGNAL_MASK, arg) < 0) return -1;
+  memcpy(&v->mask, &set, SIGSET_BYTES);
+  v->has_mask = true;
+  return 0;
+}
+
+/* Takes back what is pending, so that it stops nothing later. Tells whether
+ * some came from the timer. */
+static bool drain(struct kl_vcpu *v) {
+  static const struct timespec now = {0, 0};
+  bool timer = false;
+  siginfo_t info;
+  sigset_t set = stopset();
+  __atomic_store_n(&v->signalled, false, __ATOMIC_SEQ_CST);
+  while (sigtimedwait(&set, &info, &now) == STOP_SIGNAL)
+    timer |= info.si_code == SI_TIMER;
+  return timer;
+}
+
+/* ---- the timer ---------------------------------------------------------------- */
+
+void kl_stoptimer(struct kl_vcpu *v) {
+  if (v->has_timer) timer_delete(v->timer);
+  v->has_timer = false;
+}
+
+static int settimer(struct kl_vcpu *v, int64_t ns) {
+  struct itimerspec t = {{0, 0}, {ns / 1000000000, ns % 1000000000}};
+  return timer_settime(v->timer, 0, &t, NULL);
+}
+
+/* Sends the signal to the vCPU's thread in ns nanoseconds. */
+static int armtimer(struct kl_vcpu *v, int64_t ns) {
+  if (v->has_timer && v->timer_tid != v->tid) kl_stoptimer(v);
+  if (!v->has_timer) {
+    struct sigevent e = {.sigev_notify = SIGEV_THREAD_ID,
+                         .sigev_signo = STOP_SIGNAL};
+    e._sigev_un._tid = v->tid;
+    if (timer_create(CLOCK_MONOTONIC, &e, &v->timer) < 0) return -1;
+    v->has_timer = true;
+    v->timer_tid = v->tid;
+  }
+  return settimer(v, ns > 0 ? ns : 1);
+}
+
+/* ---- one entry ------------------------------------------------------------------ */
+
+static int interrupted(struct kl_vcpu *v) {
+  v->run->immediate_exit = 0;
+  v->handle.context->stop = 0;
+  return v->is_timed && drain(v) ? KL_R_TIMEOUT : KL_R_INTR;
+}
+
+/* What KVM_RUN gave: a reason, or -1 with errno. exit_reason means something
+ * only when it succeeded, or failed in the two ways that carry a fault. */
+static int classify(struct kl_vcpu *v, int r) {
+  struct kvm_run *run = v->run;
+  v->sync_valid = r == 0 || errno == EINTR ? run->kvm_valid_regs : 0;
+  if (r == 0) return (int)run->exit_reason;
+  if (errno == EINTR || errno == EAGAIN) return interrupted(v);
+  if ((errno == EFAULT || errno == EHWPOISON) &&
+      run->exit_reason == KVM_EXIT_MEMORY_FAULT)
+    return KVM_EXIT_MEMORY_FAULT;
+  return -1;
+}
+
+static int enter(lua_State *L, struct kl_vcpu *v) {
+  struct kvm_run *run = v->run;
+  struct kl_context *context = v->handle.context;
+  /* A fault's reason stays when the next run fails without one. */
+  if (run->exit_reason == KVM_EXIT_MEMORY_FAULT)
+    run->exit_reason = KVM_EXIT_UNKNOWN;
+  if (context->stop) run->immediate_exit = 1;
+  if (!context->tracing)
+    return classify(v, ioctl(v->handle.fd, KVM_RUN, 0));
+  int64_t start = kl_now();
+  int r = ioctl(v->handle.fd, KVM_RUN, 0);
+  kl_trace(L, &v->handle, KVM_RUN, (unsigned long)(uintptr_t)run, r, start);
+  return classify(v, r);
+}
+
+/* ---- the loop -------------------------------------------------------------------- */
+
+/* Between begin and end nothing may raise: the thread's mask is changed. */
+static int begin(struct kl_vcpu *v, int64_t timeout, sigset_t *old) {
+  struct kl_context *context = v->handle.context;
+  sigset_t set = stopset();
+  pthread_sigmask(SIG_BLOCK, &set, old);
+  v->is_running = true;
+  v->outer = context->running;
+  context->running = v;
+  __atomic_store_n(&v->tid, gettid(), __ATOMIC_SEQ_CST);
+  if (setmask(v, old) < 0) return -1;
+  v->is_timed = timeout >= 0;
+  return v->is_timed ? armtimer(v, timeout) : 0;
+}
+
+static void end(struct kl_vcpu *v, const sigset_t *old) {
+  __atomic_store_n(&v->tid, 0, __ATOMIC_SEQ_CST);
+  /* A kick in another thread may have seen the thread's id: its signal must
+   * come while the signal is still blocked. */
+  while (__atomic_load_n(&v->kickers, __ATOMIC_SEQ_CST) != 0) sched_yield();
+  if (v->is_timed && v->has_timer) settimer(v, 0);
+  if (v->is_timed || v->signalled) drain(v);
+  v->is_timed = false;
+  v->handle.context->running = v->outer;
+  v->is_running = false;
+  pthread_sigmask(SIG_SETMASK, old, NULL);
+}
+
+/* In protected mode, as devices are Lua code: hands exits to their devices and
+ * enters again until there is one that none takes. Stack: the vCPU as a light
+ * userdata, the table of devices. */
+static int serve(lua_State *L) {
+  struct kl_vcpu *v = lua_touserdata(L, 1);
+  struct kl_target target;
+  while (kl_finddevice(v, &target)) {
+    kl_calldevice(L, &target);
+    v->last_reason = enter(L, v);
+    if (v->last_reason < 0) v->error = errno;
+  }
+  return 0;
+}
+
+/* The message handler: a string gets the handler's traceback. */
+static int addtraceback(lua_State *L) {
+  if (lua_type(L, 1) == LUA_TSTRING)
+    luaL_traceback(L, L, lua_tostring(L, 1), 1);
+  return 1;
+}
+
+/* Runs until an exit that no device takes; its reason is v->last_reason. False
+ * leaves a handler's error on the stack. */
+static bool loop(lua_State *L, struct kl_vcpu *v) {
+  struct kl_target target;
+  v->last_reason = enter(L, v);
+  v->error = errno;
+  if (v->vm->bus == NULL || !kl_finddevice(v, &target)) return true;
+  lua_pushcfunction(L, addtraceback);
+  lua_pushcfunction(L, serve);
+  lua_pushlightuserdata(L, v);
+  lua_getiuservalue(L, -4, KL_VCPU_VM);
+  lua_getiuservalue(L, -1, KL_VM_DEVICES);
+  lua_remove(L, -2);
+  if (lua_pcall(L, 2, 0, -4) != LUA_OK) return false;
+  lua_pop(L, 1);
+  return true;
+}
+
+static int failrun(lua_State *L, struct kl_vcpu *v, int err) {
+  v->last_reason = KL_R_NONE;
+  return kl_fail(L, "KVM_RUN", err, "vCPU %d: %s", (int)v->id, strerror(err));
+}
+
+/* Runs the vCPU at the top of the stack, for timeout nanoseconds when that is
+ * not negative, and pushes the reason and the exit. [-0, +2] */
+static int run(lua_State *L, struct kl_vcpu *v, int64_t timeout) {
+  sigset_t old;
+  if (v->is_running)
+    return luaL_error(L, "kvm.vcpu is running already: a handler cannot run "
+                         "the vCPU that called it");
+  luaL_checkstack(L, 12, NULL);
+  int begun = begin(v, timeout, &old), err = errno;
+  bool ok = begun < 0 || loop(L, v);
+  end(v, &old);
+  if (begun < 0) return failrun(L, v, err);
+  if (!ok) return lua_error(L);
+  if (v->last_reason < 0) return failrun(L, v, v->error);
+  kl_pushreason(L, v);
+  lua_getiuservalue(L, -2, KL_VCPU_EXIT);
+  return 2;
+}
+
+/* The timeout of the options at idx in nanoseconds; -1: none. */
+static int64_t timeoutof(lua_State *L, int idx) {
+  static const char *const names[] = {"timeout", NULL};
+  if (lua_isnoneornil(L, idx)) return -1;
+  kl_checkoptions(L, idx, names);
+  int64_t ns = -1;
+  if (lua_getfield(L, idx, "timeout") != LUA_TNIL)
+    ns = kl_checkseconds(L, -1, "timeout");
+  lua_pop(L, 1);
+  return ns;
+}
+
+/* vcpu:run{timeout = seconds}? -> reason, exit */
+int kl_vcpu_run(lua_State *L) {
+  struct kl_vcpu *v = kl_checkvcpu(L, 1);
+  kl_maxargs(L, 2);
+  int64_t timeout = timeoutof(L, 2);
+  lua_settop(L, 1);
+  return run(L, v, timeout);
+}
+
+/* Upvalues: the vCPU, the deadline (-1: none), whether it has passed. */
+static int nextexit(lua_State *L) {
+  int64_t deadline = lua_tointeger(L, lua_upvalueindex(2)), left = -1;
+  lua_settop(L, 0);
+  if (lua_toboolean(L, lua_upvalueindex(3))) return 0;
+  lua_pushvalue(L, lua_upvalueindex(1));
+  struct kl_vcpu *v = kl_checkvcpu(L, 1);
+  if (deadline >= 0) {
+    left = deadline - kl_now();
+    if (left < 0) left = 0;
+  }
+  int n = run(L, v, left);
+  if (v->last_reason == KL_R_TIMEOUT) {
+    lua_pushboolean(L, true);
+    lua_replace(L, lua_upvalueindex(3));
+  }
+  return n;
+}
+
+/* vcpu:exits{timeout = seconds}? -> iterator over reason, exit. The timeout is
+ * for the whole loop, which ends after the exit "timeout". */
+int kl_vcpu_exits(lua_State *L) {
+  kl_checkvcpu(L, 1);
+  kl_maxargs(L, 2);
+  int64_t timeout = timeoutof(L, 2);
+  lua_settop(L, 1);
+  lua_pushinteger(L, timeout < 0 ? -1 : kl_now() + timeout);
+  lua_pushboolean(L, false);
+  lua_pushcclosure(L, nextexit, 3);
+  return 1;
+}
+
+/* vcpu:kick() */
+int kl_vcpu_kick(lua_State *L) {
+  struct kl_vcpu *v = kl_checkvcpu(L, 1);
+  kl_maxargs(L, 1);
+  kl_kick(v);
+  return 0;
+}
+
+/* vcpu:complete(): lets KVM finish the instruction that exited, with what was
+ * answered, and stops before the next. Returns nothing, or the reason and exit
+ * when the instruction has a further part. */
+int kl_vcpu_complete(lua_State *L) {
+  struct kl_vcpu *v = kl_checkvcpu(L, 1);
+  kl_maxargs(L, 1);
+  if (v->is_running)
+    return luaL_error(L, "kvm.vcpu is running: complete it after run returns");
+  bool kicked = v->run->immediate_exit;
+  int stop = v->handle.context->stop;
+  v->run->immediate_exit = 1;
+  int reason = enter(L, v), err = errno;
+  v->run->immediate_exit = kicked;
+  v->handle.context->stop = stop;
+  if (reason < 0) return failrun(L, v, err);
+  v->last_reason = reason == KL_R_INTR ? KL_R_NONE : reason;
+  if (reason == KL_R_INTR) return 0;
+  kl_pushreason(L, v);
+  lua_getiuservalue(L, 1, KL_VCPU_EXIT);
+  return 2;
+}
+
+/* vcpu:set_signal_mask(list?): the signals blocked while the guest runs; nil:
+ * those of the thread. */
+int kl_vcpu_set_signal_mask(lua_State *L) {
+  struct kl_vcpu *v = kl_checkvcpu(L, 1);
+  kl_maxargs(L, 2);
+  sigset_t set;
+  sigemptyset(&set);
+  if (!lua_isnoneornil(L, 2)) {
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 2);
+    for (lua_Integer i = 1; i <= n; i++) {
+      lua_rawgeti(L, 2, i);
+      lua_Integer sig = lua_tointeger(L, -1);
+      if (sig < 1 || sig > SIGRTMAX)
+        return luaL_argerror(L, 2, lua_pushfstring(L, "no signal %s",
+                                                   luaL_tolstring(L, -1,
+                                                                  NULL)));
+      sigaddset(&set, (int)sig);
+      lua_pop(L, 1);
+    }
+  }
+  v->user_mask = set;
+  v->has_user_mask = !lua_isnoneornil(L, 2);
+  return 0;
+}
+
+/* ---- embedding -------------------------------------------------------------------- */
+
+struct kl_context *kvmlua_context(lua_State *L) { return kl_context(L); }
+
+void kvmlua_interrupt(struct kl_context *context) {
+  context->stop = 1;
+  for (struct kl_vcpu *v = context->running; v != NULL; v = v->outer)
+    v->run->immediate_exit = 1;
+}
+
+void kvmlua_resume(struct kl_context *context) { context->stop = 0; }
