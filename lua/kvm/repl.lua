@@ -7,16 +7,14 @@ local pretty = require "kvm.pretty"
 local M = {}
 
 -- A chunk of the text: an expression if it can be one, so that its values are
--- shown, or else statements.
+-- shown, or else statements. Without one: what is wrong, and whether more
+-- lines could help, which shows in where the parser stopped.
 local function compile(text)
-  return load("return " .. text, "=stdin", "t")
-    or load(text, "=stdin", "t")
-end
-
--- Would more lines help? The parser says where it stopped.
-local function is_incomplete(text)
-  local chunk, message = load(text, "=stdin", "t")
-  return not chunk and message:find("<eof>$") ~= nil, message
+  local chunk = load("return " .. text, "=stdin", "t")
+  if chunk then return chunk end
+  local message
+  chunk, message = load(text, "=stdin", "t")
+  return chunk, message, not chunk and message:find("<eof>$") ~= nil
 end
 
 --- Reads lines until they are a chunk.
@@ -30,8 +28,7 @@ function M.read(readline, remember)
   if not text then return text end
   text = text:gsub("^=", "")
   while true do
-    local chunk = compile(text)
-    local is_open, message = not chunk and is_incomplete(text)
+    local chunk, message, is_open = compile(text)
     if not is_open then
       if text:find("%S") then remember(text) end
       return chunk or false, message

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Calling a script: its errors get a traceback, Ctrl-C and --timeout stop it
- * and the guest it runs. These are properties of the process, so they belong
- * to the executable and are not in the library. */
+/* Calling a script, and what its errors mean. */
 #ifndef KL_HOST_CALL_H
 #define KL_HOST_CALL_H
 
 #include <lua.h>
 #include <stdbool.h>
 
+/* Exit statuses. */
 enum kl_status {
   KL_OK = 0,
   KL_FAILED = 1,
@@ -16,9 +15,8 @@ enum kl_status {
   KL_TIMEOUT = 124,
 };
 
-/* lua_pcall with a traceback. While it runs, the first SIGINT raises
- * "interrupted!" in L and stops a running guest; the second one has its
- * default effect, for code that cannot be stopped so. */
+/* lua_pcall that leaves a message with traceback, and that Ctrl-C and
+ * --timeout can stop. Not to be nested. */
 bool kl_call(lua_State *L, int nargs, int nresults);
 
 /* Prints the message at the top, and pops it. program may be NULL. */
@@ -26,9 +24,5 @@ void kl_report(lua_State *L, const char *program);
 
 /* What the last failure means for the process. */
 enum kl_status kl_laststatus(void);
-
-/* From now, L has that many seconds. After them an error is raised in it; if
- * that does not end it within another second, the process ends. */
-void kl_settimeout(lua_State *L, double seconds);
 
 #endif

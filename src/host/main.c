@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "host/call.h"
+#include "host/interrupt.h"
 #include "host/options.h"
 #include "host/repl.h"
 #include "kvmlua.h"
@@ -214,5 +215,5 @@ int main(int argc, char **argv) {
   }
   lua_close(L);
   kl_freeoptions(&h.options);
-  return h.status;
+  return kl_istimeout() ? KL_TIMEOUT : h.status;
 }

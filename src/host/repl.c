@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "host/call.h"
+#include "host/interrupt.h"
 #include "host/terminal.h"
 
 /* Index of the kvm.repl table. */
@@ -58,6 +59,7 @@ void kl_repl(lua_State *L) {
   lua_getglobal(L, "require");
   lua_pushliteral(L, "kvm.repl");
   lua_call(L, 1, 1);
+  kl_stoptimeout(); /* it was the script's */
   kl_openterminal();
   for (readchunk(L); !lua_isnil(L, -1); readchunk(L)) {
     if (!kl_call(L, 0, LUA_MULTRET))

@@ -10,17 +10,22 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host/interrupt.h"
+
 #ifdef KVMLUA_READLINE
 #include <readline/history.h>
 #include <readline/readline.h>
 #endif
 
-static volatile sig_atomic_t interrupted;
 static struct sigaction old_sigint;
 
-static void on_sigint(int sig) {
-  (void)sig;
-  interrupted = 1;
+/* Ctrl-C: the line is given up, and a new one is begun. */
+static enum kl_input clear(char **line) {
+  free(*line);
+  *line = NULL;
+  kl_interrupted = 0;
+  putchar('\n');
+  return KL_CLEARED;
 }
 
 /* ---- plain lines ----------------------------------------------------------- */
@@ -36,14 +41,12 @@ static enum kl_input readplain(const char *prompt, char **line) {
       (*line)[n - 1] = '\0';
     return KL_LINE;
   }
+  if (kl_interrupted) {
+    clearerr(stdin);
+    return clear(line);
+  }
   free(*line);
-  *line = NULL;
-  if (!interrupted)
-    return KL_END;
-  interrupted = 0;
-  clearerr(stdin);
-  putchar('\n');
-  return KL_CLEARED;
+  return KL_END;
 }
 
 #ifdef KVMLUA_READLINE
@@ -68,27 +71,35 @@ static bool waitinput(void) {
   sigemptyset(&block);
   sigaddset(&block, SIGINT);
   sigprocmask(SIG_BLOCK, &block, &old);
-  bool is_ready = !rl_pending_signal() && !interrupted &&
+  bool is_ready = !rl_pending_signal() && !kl_interrupted &&
                   ppoll(&input, 1, NULL, &old) > 0;
   sigprocmask(SIG_SETMASK, &old, NULL);
   return is_ready;
 }
 
+/* Lets readline put the terminal in order for what it has caught, and pass it
+ * on: to our handler, or to the default that stops the process. */
+static void handlesignals(void) {
+  int pending = rl_pending_signal();
+  rl_check_signals();
+  if (pending == SIGTSTP) /* and is here again */
+    rl_forced_update_display();
+}
+
 static enum kl_input readedited(const char *prompt, char **line) {
   is_taken = false;
+  taken = NULL;
   rl_callback_handler_install(prompt, take);
-  while (!is_taken) {
+  while (!is_taken && !kl_interrupted) {
     if (waitinput())
       rl_callback_read_char();
-    rl_check_signals(); /* may call on_sigint */
-    if (interrupted && !is_taken) {
-      interrupted = 0;
-      rl_callback_handler_remove();
-      putchar('\n');
-      return KL_CLEARED;
-    }
+    handlesignals();
   }
+  if (!is_taken)
+    rl_callback_handler_remove();
   *line = taken;
+  if (kl_interrupted)
+    return clear(line);
   if (taken == NULL)
     putchar('\n');
   return taken != NULL ? KL_LINE : KL_END;
@@ -157,10 +168,7 @@ enum kl_input kl_readline(const char *prompt, char **line) {
 #endif
 
 void kl_openterminal(void) {
-  struct sigaction action = {.sa_handler = on_sigint};
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, &old_sigint);
-  interrupted = 0;
+  kl_catchsigint(&old_sigint);
   if (isatty(STDIN_FILENO))
     openreadline();
 }
