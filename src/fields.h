@@ -48,10 +48,10 @@ struct kl_layout {
  *   KL_LAYOUT(kvm_dtable, KVM_DTABLE);
  *
  * F kinds: U unsigned, S signed, B bytes (a byte array as a string), P padding,
- * UA an array of unsigned, BA an array of byte arrays. T kinds: T one struct, TA an array of structs.
- * G(s, field, group) is an unsigned field with named flags; it is spelled
- * F(G(group), s, field). KL_LAYOUT asserts that the rows fill the struct;
- * KL_LAYOUT_PARTIAL does not, for structs with unions or holes. */
+ * UA an array of unsigned, BA an array of byte arrays. T kinds: ONE struct,
+ * ARRAY of structs. G(s, field, group) is an unsigned field with named flags;
+ * it is spelled F(G(group), s, field). KL_LAYOUT asserts that the rows fill the
+ * struct; KL_LAYOUT_PARTIAL does not, for structs with unions or holes. */
 #define KL_SIZEOF(s, f) sizeof(((struct s *)0)->f)
 #define KL_AT(s, f) .offset = offsetof(struct s, f)
 
@@ -67,9 +67,9 @@ struct kl_layout {
   .count = KL_SIZEOF(s, f) / KL_SIZEOF(s, f[0]), .kind = KL_BYTES
 #define KL_F_G(g) .group = g, KL_F_U
 
-#define KL_T_T(s, f, l) \
+#define KL_T_ONE(s, f, l) \
   .size = KL_SIZEOF(s, f), .kind = KL_TABLE, .sub = &kl_##l
-#define KL_T_TA(s, f, l)                                               \
+#define KL_T_ARRAY(s, f, l)                                            \
   .size = KL_SIZEOF(s, f[0]),                                          \
   .count = KL_SIZEOF(s, f) / KL_SIZEOF(s, f[0]), .kind = KL_TABLE,     \
   .sub = &kl_##l
