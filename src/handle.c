@@ -13,7 +13,7 @@ static const struct kl_class *const handle_classes[] = {
 struct kl_context *kl_context(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &context_key) == LUA_TNIL) {
     struct kl_context *c = lua_newuserdatauv(L, sizeof *c, 1);
-    *c = (struct kl_context){NULL, false, sysconf(_SC_PAGESIZE)};
+    *c = (struct kl_context){.page_size = sysconf(_SC_PAGESIZE)};
     lua_rawsetp(L, LUA_REGISTRYINDEX, &context_key);
     lua_pop(L, 1);
     return c;

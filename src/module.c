@@ -67,10 +67,18 @@ static int core_decode(lua_State *L) {
   return 1;
 }
 
+/* clock() -> seconds of the monotonic clock, as timeouts use it */
+static int core_clock(lua_State *L) {
+  kl_maxargs(L, 0);
+  lua_pushnumber(L, (lua_Number)kl_now() / 1e9);
+  return 1;
+}
+
 static const luaL_Reg functions[] = {{"open", kl_core_open},
                                      {"memory", kl_core_memory},
                                      {"eventfd", kl_core_eventfd},
                                      {"trace", kl_core_trace},
+                                     {"clock", core_clock},
                                      {"decode", core_decode},
                                      {"ioctls", core_ioctls},
                                      {"layouts", core_layouts},

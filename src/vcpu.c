@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "exit.h"
 #include "handle.h"
 
 static int vcpu_close(lua_State *L) {

@@ -1,0 +1,46 @@
+-- SPDX-License-Identifier: MIT
+--- Linux KVM from Lua: everything of `kvm.core`, and the verbs that make a
+--- script short. `require "kvm"` opens nothing.
+local core = require "kvm.core"
+
+local M = {}
+for name, value in pairs(core) do M[name] = value end
+
+--- Methods that the Lua layer adds to the core's classes.
+require "kvm.memory"
+
+local shared -- one /dev/kvm for every VM of this state
+
+---Makes a VM, opening /dev/kvm when that is not done yet.
+---Usage: `local vm = kvm.create_vm()`
+---@param type? integer|string machine type (`kvm.VM_TYPE`); arm64: IPA bits
+---@return kvm.vm
+---Raises a kvm.error: KVM_CREATE_VM, open.
+function M.create_vm(type)
+  if not shared or not pcall(shared.check_extension, shared, 0) then
+    shared = core.open()
+  end
+  return shared:create_vm(type)
+end
+
+---Whether this process can use KVM; false and the reason when not. Never
+---raises.
+---Usage: `if not kvm.available() then os.exit(3) end`
+---@return boolean
+---@return string? reason
+function M.available()
+  local ok, result = pcall(core.open)
+  if ok then
+    result:close()
+    return true
+  end
+  return false, tostring(result)
+end
+
+---What this host is and how its KVM behaves where no capability tells: see
+---`kvm.host`. Found by running tiny guests, once.
+---Usage: `print(kvm.host().backend)`
+---@return table
+function M.host() return require "kvm.host".get() end
+
+return M
