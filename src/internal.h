@@ -234,6 +234,7 @@ void kl_freering(struct kl_vcpu *v);
 /* The descriptor at idx: an integer or a kvm.eventfd. */
 int kl_checkeventfd(lua_State *L, int idx, const char *what);
 int kl_core_eventfd(lua_State *L);
+int kl_core_stats(lua_State *L);
 
 /* ---- accesses that a device may take ------------------------------------------ */
 
