@@ -5,14 +5,11 @@
 
 #include <errno.h>
 
-#include "vcpu_init.h"
-
 const char kl_arch_name[] = "arm64";
 
 const luaL_Reg kl_arch_system_methods[] = {{NULL, NULL}};
 const luaL_Reg kl_arch_vm_methods[] = {{NULL, NULL}};
-const luaL_Reg kl_arch_vcpu_methods[] = {{"init", kl_arm64_vcpu_init},
-                                         {NULL, NULL}};
+const luaL_Reg kl_arch_vcpu_methods[] = {{NULL, NULL}};
 
 /* The errors are those of Documentation/virt/kvm/api.rst and
  * Documentation/virt/kvm/devices/ (arm-vgic, arm-vgic-v3, arm-vgic-its, vcpu,
@@ -31,15 +28,19 @@ const struct kl_hint kl_arch_hints[] = {
      "'ARM_PTRAUTH_ADDRESS' with 'ARM_PTRAUTH_GENERIC'"},
     {"KVM_ARM_VCPU_INIT", ENOENT, "this kernel does not know that feature"},
     {"KVM_ARM_VCPU_FINALIZE", EPERM,
-     "the feature is not among those of vcpu:init, or is final already"},
+     "the feature is not among those of arm_vcpu_init, or is final already"},
     {"KVM_RUN", EPERM,
      "a vCPU with sve runs only after vcpu:arm_vcpu_finalize(4)"},
     {"KVM_RUN", EINVAL,
-     "a device is only half set up: set the addresses of the vGIC and "
-     "initialise it, and the interrupt of the PMU, before the first run"},
-    {"KVM_RUN", ENODEV,
-     "a vCPU with pmu_v3 needs its PMU initialised (kvm.arch.arm64.attr) "
-     "before the first run"},
+     "a vCPU with pmu_v3 runs only after its PMU is initialised: "
+     "kvm.arch.arm64.attr, pmu_v3_irq (with a vGIC) and pmu_v3_init"},
+    {"KVM_RUN", ENXIO,
+     "the vGIC lacks an address: place and initialise it before the first "
+     "run (kvm.arch.arm64.gic). This VM is lost"},
+    {"KVM_CREATE_DEVICE", EBUSY, "the vGIC is made before any vCPU runs"},
+    {"KVM_CREATE_IRQCHIP", ENODEV,
+     "this host cannot emulate a GICv2: create_device a GICv3 instead "
+     "(kvm.arch.arm64.gic)"},
     {"KVM_RUN", ENOSYS,
      "the guest's load or store at an address without memory has no "
      "description (ldp, stp, write-back): enable_cap('ARM_NISV_TO_USER') "
@@ -59,18 +60,21 @@ const struct kl_hint kl_arch_hints[] = {
     {"KVM_SET_ONE_REG", EBUSY,
      "ID and firmware registers are fixed once a vCPU of the VM has run"},
     {"KVM_SET_DEVICE_ATTR", EEXIST,
-     "the address of a device is set once; make a new VM to place it anew"},
+     "it is set already: a device's address is set once, and the ranges of an "
+     "SMCCC filter must not overlap each other or those of the Arm "
+     "architecture service"},
     {"KVM_SET_DEVICE_ATTR", E2BIG,
      "the address lies above the guest physical addresses of this VM (the "
      "type of create_vm)"},
     {"KVM_SET_DEVICE_ATTR", EINVAL,
-     "the value is not aligned or out of range, two devices overlap, or it "
-     "comes too late (interrupt numbers and addresses go before init)"},
+     "the value is not aligned or out of range, two devices overlap, the "
+     "stolen-time structure lies in no memory slot, or a timer's interrupt "
+     "has no vGIC to go to"},
     {"KVM_SET_DEVICE_ATTR", EBUSY,
      "too late (the device is initialised or a vCPU has run), or too early (a "
      "vCPU is still being created)"},
     {"KVM_SET_DEVICE_ATTR", ENODEV,
-     "the vGIC is not there yet, or the vCPU does not have the feature"},
+     "the vCPU was not initialised with that feature, or the vGIC is missing"},
     {"KVM_SET_DEVICE_ATTR", ENXIO,
      "something that comes before is missing: the addresses and the vCPUs "
      "before the vGIC's init, the vGIC before an interrupt; or the host has no "
@@ -78,10 +82,7 @@ const struct kl_hint kl_arch_hints[] = {
     {"KVM_IRQ_LINE", EINVAL,
      "the interrupt's type, vCPU or number is not one the vGIC has: "
      "kvm.arch.arm64.irq encodes it"},
-    {"KVM_ENABLE_CAP", EINVAL,
-     "this kernel or VM does not have that capability (check_extension), or "
-     "it comes too late: enable it before the vCPUs are made"},
     {"KVM_ARM_SET_COUNTER_OFFSET", EBUSY,
      "a vCPU is running: set the offset while all are stopped"},
-    {NULL, ENOEXEC, "initialise the vCPU first: vcpu:init()"},
+    {NULL, ENOEXEC, "initialise the vCPU first: vcpu:arm_vcpu_init()"},
     {NULL, 0, NULL}};

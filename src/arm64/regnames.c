@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch_uapi.h"
 #include "regids.h"
 #include "sysregs.h"
 
@@ -57,7 +58,7 @@ static const struct kl_constant firmware[] = {
     {"std_bmap", KVM_REG_ARM_STD_BMAP},
     {"std_hyp_bmap", KVM_REG_ARM_STD_HYP_BMAP},
     {"vendor_hyp_bmap", KVM_REG_ARM_VENDOR_HYP_BMAP},
-    {"vendor_hyp_bmap_2", KVM_REG_ARM_FW_FEAT_BMAP_REG(3)},
+    {"vendor_hyp_bmap_2", KVM_REG_ARM_VENDOR_HYP_BMAP_2},
     {"vls", KVM_REG_ARM64_SVE_VLS},
     {"ffr", KVM_REG_ARM64_SVE_FFR(0)},
     {NULL, 0}};

@@ -1,0 +1,218 @@
+-- SPDX-License-Identifier: MIT
+--- Loads and stores that the processor does not describe to KVM: pairs, vector
+--- registers and write-back (an arm_nisv exit, ISV = 0). Decodes the instruction,
+--- does it on a device, and skips it.
+---
+---     vm:enable_cap("ARM_NISV_TO_USER")
+---     for reason, exit in cpu:exits() do
+---       if reason == "arm_nisv" then nisv.emulate(cpu, exit, uart, 0x9000000)
+---       ...
+local mmu = require "kvm.arch.arm64.mmu"
+
+local M = {}
+
+local function signed(value, bits)
+  local sign = 1 << bits - 1
+  return (value ~ sign) - sign
+end
+
+local function field(insn, high, low)
+  return insn >> low & (1 << high - low + 1) - 1
+end
+
+-- ---- decoding (DDI 0487, C4.1: "Loads and Stores") --------------------------
+
+local indices = { [0] = "offset", "post", "offset", "pre" }
+
+-- ldp, stp, ldpsw, ldnp, stnp
+local function decode_pair(insn)
+  local opc, vector = field(insn, 31, 30), field(insn, 26, 26) == 1
+  local is_load = field(insn, 22, 22) == 1
+  if opc == 3 or (opc == 1 and not vector and not is_load) then return nil end
+  local size = vector and 4 << opc or opc == 2 and 8 or 4
+  return {
+    is_load = is_load, size = size, is_vector = vector,
+    is_signed = opc == 1 and not vector, width = opc == 0 and 4 or 8,
+    registers = { insn & 31, field(insn, 14, 10) }, base = field(insn, 9, 5),
+    index = indices[field(insn, 24, 23)],
+    offset = signed(field(insn, 21, 15), 7) * size,
+  }
+end
+
+-- What size and opc of a single load or store say; nil: something else.
+local function decode_kind(insn)
+  local size, opc = 1 << field(insn, 31, 30), field(insn, 23, 22)
+  if field(insn, 26, 26) == 1 then
+    if opc >= 2 and size > 1 then return nil end
+    return { is_load = opc & 1 == 1, size = opc >= 2 and 16 or size,
+             is_vector = true }
+  end
+  if (opc == 3 and size >= 4) or (opc == 2 and size == 8) then return nil end
+  return { is_load = opc ~= 0, size = size, is_vector = false,
+           is_signed = opc >= 2, width = (opc == 2 or size == 8) and 8 or 4 }
+end
+
+local extends = { [2] = "uxtw", [3] = "lsl", [6] = "sxtw", [7] = "sxtx" }
+
+local function set_register_offset(insn, op)
+  local extend = extends[field(insn, 15, 13)]
+  if not extend then return nil end
+  local scale = field(insn, 12, 12) == 1 and op.size or 1
+  op.offset_register = { number = field(insn, 20, 16), extend = extend,
+                         scale = scale }
+  op.index, op.offset = "offset", 0
+  return op
+end
+
+local function set_offset(insn, op)
+  if field(insn, 24, 24) == 1 then
+    op.index, op.offset = "offset", field(insn, 21, 10) * op.size
+    return op
+  end
+  local how = field(insn, 11, 10)
+  if field(insn, 21, 21) == 1 then
+    return how == 2 and set_register_offset(insn, op) or nil
+  end
+  op.index = ({ [0] = "offset", "post", "offset", "pre" })[how]
+  op.offset = signed(field(insn, 20, 12), 9)
+  return op
+end
+
+--- Decodes a load or store of one or two general or vector registers. Returns a
+--- table (is_load, size of an element in bytes, registers, is_vector, is_signed,
+--- width of the register, base, offset or offset_register, index: "offset",
+--- "pre" or "post"), or nil for any other instruction.
+function M.decode(insn)
+  local class = field(insn, 29, 27)
+  if class == 5 and field(insn, 25, 25) == 0 then return decode_pair(insn) end
+  if class ~= 7 or field(insn, 25, 25) == 1 then return nil end
+  local op = decode_kind(insn)
+  if not op then return nil end
+  op.registers, op.base = { insn & 31 }, field(insn, 9, 5)
+  return set_offset(insn, op)
+end
+
+-- ---- doing ------------------------------------------------------------------
+
+-- The stack pointer in use: PSTATE.SP, and EL0 has only SP_EL0.
+local function sp_name(regs) return regs.pstate & 1 == 1 and "sp_el1" or "sp" end
+
+local function read_x(regs, n) return n == 31 and 0 or regs["x" .. n] end
+
+local function read_base(regs, n)
+  return regs[n == 31 and sp_name(regs) or "x" .. n]
+end
+
+local function offset_of(regs, op)
+  local r = op.offset_register
+  if not r then return op.offset end
+  local value = read_x(regs, r.number)
+  if r.extend == "uxtw" then value = value & 0xffffffff end
+  if r.extend == "sxtw" then value = signed(value & 0xffffffff, 32) end
+  return value * r.scale
+end
+
+-- The device sees accesses of at most 8 bytes.
+local function device_read(device, offset, size)
+  if size <= 8 then return device:read(offset, size) end
+  return string.pack("<i8i8", device:read(offset, 8),
+    device:read(offset + 8, 8))
+end
+
+local function device_write(device, offset, value, size)
+  if size <= 8 then return device:write(offset, value, size) end
+  local low, high = string.unpack("<i8i8", value)
+  device:write(offset, low, 8)
+  device:write(offset + 8, high, 8)
+end
+
+local function mask(value, size)
+  return size == 8 and value or value & (1 << 8 * size) - 1
+end
+
+local function stored(regs, op, n)
+  if not op.is_vector then return mask(read_x(regs, n), op.size) end
+  local bytes = regs["v" .. n]
+  return op.size == 16 and bytes or string.unpack("<I" .. op.size, bytes)
+end
+
+-- What a loaded value makes of the register.
+local function loaded(op, value)
+  if op.is_vector then
+    if op.size == 16 then return value end
+    return string.pack("<i8i8", mask(value, op.size), 0)
+  end
+  value = mask(value, op.size)
+  if op.is_signed then value = mask(signed(value, 8 * op.size), op.width) end
+  return value
+end
+
+-- Does the accesses; returns the registers that a load changes.
+local function access(regs, op, device, offset)
+  local changes = {}
+  for i, n in ipairs(op.registers) do
+    local at = offset + (i - 1) * op.size
+    if not op.is_load then
+      device_write(device, at, stored(regs, op, n), op.size)
+    else
+      local value = loaded(op, device_read(device, at, op.size))
+      if op.is_vector then
+        changes["v" .. n] = value
+      elseif n ~= 31 then
+        changes["x" .. n] = value
+      end
+    end
+  end
+  return changes
+end
+
+local function fetch_from(vcpu)
+  local vm = vcpu.vm
+  local function read(gpa, size)
+    local ok, bytes = pcall(vm.read, vm, gpa, size)
+    return ok and bytes or nil
+  end
+  return function(pc)
+    local page, why = mmu.walk(vcpu.regs, read, pc)
+    if not page then
+      error(("pc 0x%x cannot be translated (%s)"):format(pc, why.fault), 0)
+    end
+    return read(page.pa, 4) or
+      error(("pc 0x%x is no memory (gpa 0x%x)"):format(pc, page.pa), 0)
+  end
+end
+
+--- Emulates the instruction of an arm_nisv exit and skips it.
+--- device: an object with read(self, offset, size) and write(self, offset,
+--- value, size), as for on_mmio; base: the guest physical address of its offset
+--- 0; fetch(pc): returns the four bytes of the instruction (without it they are
+--- read through the guest's page tables). Returns the decoded instruction.
+--- Registers change only after every access went well.
+function M.emulate(vcpu, exit, device, base, fetch)
+  local regs = vcpu.regs
+  local pc = regs.pc
+  if regs.pstate & 0x10 ~= 0 then
+    error("the guest is in AArch32 state, whose instructions are not decoded",
+      2)
+  end
+  local insn = string.unpack("<I4", (fetch or fetch_from(vcpu))(pc))
+  local op = M.decode(insn)
+  if not op then
+    error(("instruction 0x%08x at pc 0x%x is no load or store that can be " ..
+      "emulated"):format(insn, pc), 2)
+  end
+  local address = read_base(regs, op.base)
+  local after = address + offset_of(regs, op)
+  local start = op.index == "post" and address or after
+  -- The fault may lie anywhere in the access: what starts it is in its page.
+  local ipa = exit.fault_ipa & ~0xfff | start & 0xfff
+  local changes = access(regs, op, device, ipa - base)
+  if op.index ~= "offset" then
+    changes[op.base == 31 and sp_name(regs) or "x" .. op.base] = after
+  end
+  changes.pc = pc + 4
+  regs(changes)
+  return op
+end
+
+return M
