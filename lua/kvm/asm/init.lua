@@ -1,0 +1,212 @@
+-- SPDX-License-Identifier: MIT
+-- Guest code from assembly text, or from Lua calls, for every architecture.
+-- The engine is GNU as, in a child process; the object it writes is placed and
+-- relocated by kvm.elf.
+
+local dsl = require "kvm.asm.dsl"
+local flatten = require "kvm.elf.flatten".flatten
+local parse = require "kvm.elf.parse"
+local place = require "kvm.elf.place"
+local problem = require "kvm.elf.problem"
+local engine = require "kvm.asm.engine"
+local find_line = require "kvm.asm.lines".find
+local refuse = require "kvm.asm.refuse"
+local report = require "kvm.asm.report"
+local source = require "kvm.asm.source"
+local targets = require "kvm.asm.targets"
+
+source.hide()
+
+local M = {}
+
+---@class kvm.asm.options
+---@field origin? integer where the code will run (0)
+---@field symbols? table<string, integer> names the text uses and does not define
+---@field syntax? "att"|"intel" x86 only; "att" by default
+---@field name? string what to call the text in messages, such as a file name
+
+local function fail(format, ...)
+  local position = source.position()
+  error((position and position .. ": " or "") .. format:format(...), 0)
+end
+
+local function bad_argument(number, name, format, ...)
+  fail("bad argument #%d to '%s' (%s)", number, name, format:format(...))
+end
+
+local function typename(value)
+  return math.type(value) or type(value)
+end
+
+local checks = {}
+
+function checks.origin(value)
+  local origin = type(value) == "number" and math.tointeger(value)
+  if not origin then
+    return nil, "integer expected, got " .. (type(value) == "number"
+      and tostring(value) or type(value))
+  end
+  return origin
+end
+
+function checks.name(value)
+  if type(value) == "string" then return value end
+  return nil, "string expected, got " .. typename(value)
+end
+
+function checks.symbols(value)
+  if type(value) ~= "table" then
+    return nil, "table expected, got " .. typename(value)
+  end
+  local symbols = {}
+  for name, address in pairs(value) do
+    if type(name) ~= "string" then
+      return nil, ("a name is a %s, not a string"):format(typename(name))
+    end
+    symbols[name] = type(address) == "number" and math.tointeger(address)
+    if not symbols[name] then
+      return nil, ("%s: integer expected, got %s"):format(name,
+        typename(address))
+    end
+  end
+  return symbols
+end
+
+function checks.syntax(value, target)
+  if target.syntaxes[value] then return value end
+  local known = {}
+  for name in pairs(target.syntaxes) do known[#known + 1] = name end
+  table.sort(known)
+  return nil, ("%s has %s, not %s"):format(target.name,
+    #known == 1 and "one syntax" or table.concat(known, " and "),
+    type(value) == "string" and "'" .. value .. "'" or typename(value))
+end
+
+local option_names = "origin, symbols, syntax, name"
+
+local function check_options(number, name, target, options)
+  if options ~= nil and type(options) ~= "table" then
+    bad_argument(number, name, "table expected, got %s", typename(options))
+  end
+  local checked = { origin = 0, symbols = {}, syntax = target.syntax }
+  for key, value in pairs(options or {}) do
+    local check = checks[key]
+    if not check then
+      bad_argument(number, name, "unknown option '%s': there are %s",
+        tostring(key), option_names)
+    end
+    local objection
+    checked[key], objection = check(value, target)
+    if objection then
+      bad_argument(number, name, "option '%s': %s", key, objection)
+    end
+  end
+  return checked
+end
+
+-- Place the object; a problem becomes a fault of the text.
+local function link(target, text, options, object)
+  local ok, result = pcall(function()
+    local image = place.place(parse.object(object), options.origin,
+      options.symbols)
+    return { bytes = flatten(image, options.origin), symbols = image.symbols }
+  end)
+  if ok then return result end
+  if not problem.is(result) then error(result, 0) end
+  return nil, { {
+    message = result.message,
+    line = find_line(target, options.syntax, text, result),
+  } }
+end
+
+local function translate(target, text, options)
+  local faults = refuse.faults(text)
+  if #faults > 0 then return nil, faults end
+  local object
+  object, faults = engine.assemble(target, options.syntax, text)
+  if not object then return nil, faults end
+  return link(target, text, options, object)
+end
+
+-- `number` is the position of the text among the arguments of `name`.
+local function assemble(name, number, target, text, options, ...)
+  if select("#", ...) > 0 then
+    bad_argument(number + 2, name, "no value expected")
+  end
+  local checked = check_options(number + 1, name, target, options)
+  if type(text) == "function" then
+    if options and options.syntax then
+      bad_argument(number + 1, name,
+        "option 'syntax' is for text, not for a function")
+    end
+    checked.syntax = target.flavour.syntax
+    text, checked.positions = dsl.render(target.flavour, text)
+  elseif type(text) ~= "string" then
+    bad_argument(number, name, "string or function expected, got %s",
+      typename(text))
+  end
+  local result, faults = translate(target, text, checked)
+  if not result then error(report.message(faults, text, checked), 0) end
+  return result.bytes, result.symbols
+end
+
+--- Assemble `text` for `arch`, to run at `origin`. The text is what GNU as
+--- takes; or a function that makes it by calls, see `kvm.asm.dsl`. Returns the
+--- bytes (code, then data, then zeros for .bss) and the labels' addresses.
+--- Usage: `local code, labels = asm.assemble("x86_64", "mov $1, %eax; hlt")`
+---@param arch "x86_16"|"x86_32"|"x86_64"|"arm64"
+---@param text string|function
+---@param options? kvm.asm.options
+---@return string bytes
+---@return table<string, integer> symbols
+function M.assemble(arch, text, options, ...)
+  local target = type(arch) == "string" and targets.by_name[arch]
+  if not target then
+    bad_argument(1, "assemble", "unknown architecture %s: there are %s",
+      type(arch) == "string" and "'" .. arch .. "'" or typename(arch),
+      table.concat(targets.names, ", "))
+  end
+  return assemble("assemble", 2, target, text, options, ...)
+end
+
+--- Assemble 16-bit x86 code, as for real mode.
+--- Usage: `ram:write(0, asm.x86_16 [[ mov $'4', %al; out %al, $0xe9; hlt ]])`
+---@param text string|function
+---@param options? kvm.asm.options
+---@return string bytes
+---@return table<string, integer> symbols
+function M.x86_16(text, options, ...)
+  return assemble("x86_16", 1, targets.by_name.x86_16, text, options, ...)
+end
+
+--- Assemble 32-bit x86 code.
+--- Usage: `local code = asm.x86_32("mov eax, 1", { syntax = "intel" })`
+---@param text string|function
+---@param options? kvm.asm.options
+---@return string bytes
+---@return table<string, integer> symbols
+function M.x86_32(text, options, ...)
+  return assemble("x86_32", 1, targets.by_name.x86_32, text, options, ...)
+end
+
+--- Assemble 64-bit x86 code.
+--- Usage: `local code = asm.x86_64(function(_ENV) mov(rax, 1); hlt() end)`
+---@param text string|function
+---@param options? kvm.asm.options
+---@return string bytes
+---@return table<string, integer> symbols
+function M.x86_64(text, options, ...)
+  return assemble("x86_64", 1, targets.by_name.x86_64, text, options, ...)
+end
+
+--- Assemble AArch64 code.
+--- Usage: `local code = asm.arm64("ldr x0, =uart", { symbols = { uart = 0x9000000 } })`
+---@param text string|function
+---@param options? kvm.asm.options
+---@return string bytes
+---@return table<string, integer> symbols
+function M.arm64(text, options, ...)
+  return assemble("arm64", 1, targets.by_name.arm64, text, options, ...)
+end
+
+return M

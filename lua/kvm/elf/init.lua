@@ -1,0 +1,232 @@
+-- SPDX-License-Identifier: MIT
+-- ELF files as byte strings: read them, place relocatable objects, load
+-- programs. Little-endian i386, x86-64 and AArch64. Nothing here touches a
+-- file or a guest, and no input can make it do more than work in proportion to
+-- the input's size.
+
+local parse = require "kvm.elf.parse"
+local place = require "kvm.elf.place"
+local load_ = require "kvm.elf.load"
+local flatten = require "kvm.elf.flatten"
+local problem = require "kvm.elf.problem"
+
+local M = {}
+
+---@class kvm.elf.header
+---@field class 32|64
+---@field machine "x86_32"|"x86_64"|"arm64"
+---@field type "rel"|"exec"|"dyn"|"core"|integer
+---@field entry integer
+---@field flags integer
+
+---@class kvm.elf.section
+---@field index integer
+---@field name string
+---@field type string|integer "progbits", "nobits", "symtab", ...
+---@field flags integer
+---@field addr integer
+---@field offset integer in the file
+---@field size integer
+---@field link integer
+---@field info integer
+---@field align integer
+---@field entsize integer
+
+---@class kvm.elf.program_header
+---@field type string|integer "load", "dynamic", "interp", "note", ...
+---@field flags integer
+---@field offset integer in the file
+---@field vaddr integer
+---@field paddr integer
+---@field filesize integer
+---@field memsize integer
+---@field align integer
+
+---@class kvm.elf.symbol
+---@field name string
+---@field value integer
+---@field size integer
+---@field kind string|integer "notype", "object", "func", "section", ...
+---@field bind string|integer "local", "global", "weak"
+---@field section integer|"undef"|"abs"|"common"
+
+---@class kvm.elf.relocation
+---@field section integer the index of the section it changes
+---@field offset integer
+---@field type integer
+---@field symbol? kvm.elf.symbol
+---@field addend? integer nil where it stands in the section itself
+
+---@class kvm.elf.object
+---@field header kvm.elf.header
+---@field sections kvm.elf.section[] by their index in the file
+---@field segments kvm.elf.program_header[]
+---@field symbols kvm.elf.symbol[] by their index in the file
+---@field dynamic_symbols kvm.elf.symbol[]
+---@field relocations kvm.elf.relocation[]
+---@field bytes string the file
+
+---@class kvm.elf.segment
+---@field name string the section's, or "segment N"
+---@field gpa integer where it goes in guest memory
+---@field vaddr integer where the program expects it
+---@field bytes string
+---@field memsize integer at least #bytes; the rest is zero
+---@field flags string such as "r-x"
+
+---@class kvm.elf.image
+---@field machine "x86_32"|"x86_64"|"arm64"
+---@field entry integer
+---@field segments kvm.elf.segment[]
+---@field symbols table<string, integer> absolute values
+
+local function bad_argument(level, number, name, format, ...)
+  error(("bad argument #%d to '%s' (%s)"):format(number, name,
+    format:format(...)), level + 1)
+end
+
+-- Run a step; a problem of the file is an error at the caller's line.
+local function attempt(step, ...)
+  local ok, result, extra = pcall(step, ...)
+  if ok then return result, extra end
+  if problem.is(result) then error("elf: " .. result.message, 3) end
+  error(result, 0)
+end
+
+local function check_bytes(name, bytes)
+  if type(bytes) ~= "string" then
+    bad_argument(3, 1, name, "string expected, got %s", type(bytes))
+  end
+end
+
+local function check_object(name, object)
+  if type(object) ~= "table" or type(object.sections) ~= "table"
+    or type(object.bytes) ~= "string" then
+    bad_argument(3, 1, name, "what elf.parse returned expected, got %s",
+      type(object))
+  end
+end
+
+local function is_symbols(value)
+  if type(value) ~= "table" then return false end
+  for name, address in pairs(value) do
+    if type(name) ~= "string" or math.type(address) ~= "integer" then
+      return false
+    end
+  end
+  return true
+end
+
+local kinds = {
+  integer = function(value) return math.type(value) == "integer" end,
+  boolean = function(value) return type(value) == "boolean" end,
+  ["table of name = integer"] = is_symbols,
+}
+
+-- Check the options table at argument #2: every name known, every type right.
+local function check_options(name, options, known)
+  if options == nil then return {} end
+  if type(options) ~= "table" then
+    bad_argument(3, 2, name, "table expected, got %s", type(options))
+  end
+  for key, value in pairs(options) do
+    local kind = known[key]
+    if not kind then
+      bad_argument(3, 2, name, "unknown option '%s'", tostring(key))
+    elseif not kinds[kind](value) then
+      bad_argument(3, 2, name, "option '%s': %s expected, got %s", key, kind,
+        math.type(value) or type(value))
+    end
+  end
+  return options
+end
+
+--- Read an ELF file into tables, without placing anything.
+--- Usage: `for _, s in ipairs(elf.parse(bytes).sections) do print(s.name) end`
+---@param bytes string the whole file
+---@return kvm.elf.object
+function M.parse(bytes, ...)
+  check_bytes("parse", bytes)
+  if select("#", ...) > 0 then
+    bad_argument(2, 2, "parse", "no value expected")
+  end
+  local object = attempt(parse.object, bytes)
+  return object
+end
+
+--- Place a relocatable object (from `as` or `gcc -c`): give its sections
+--- addresses from `origin` (0) on, and relocate them. `symbols` are the
+--- addresses of names that the object does not define itself.
+--- Usage: `local image = elf.place(elf.parse(bytes), { origin = 0x1000 })`
+---@param object kvm.elf.object what elf.parse returned
+---@param options? {origin?: integer, symbols?: table<string, integer>}
+---@return kvm.elf.image
+function M.place(object, options, ...)
+  check_object("place", object)
+  options = check_options("place", options,
+    { origin = "integer", symbols = "table of name = integer" })
+  if select("#", ...) > 0 then
+    bad_argument(2, 3, "place", "no value expected")
+  end
+  if object.header.type ~= "rel" then
+    bad_argument(2, 1, "place", "a relocatable object expected, got type %s",
+      object.header.type)
+  end
+  local image = attempt(place.place, object, options.origin or 0,
+    options.symbols or {})
+  return image
+end
+
+local function load_any(bytes, options)
+  local object = parse.object(bytes)
+  local base = options.base or 0
+  local kind = object.header.type
+  if kind == "rel" then
+    return place.place(object, base, options.symbols or {})
+  elseif kind == "exec" or kind == "dyn" then
+    return load_.program(object, base, options.relocate ~= false)
+  end
+  problem.raise("a file of type %s cannot be loaded", kind)
+end
+
+--- What a loader puts into guest memory for an ELF file: a program, a
+--- position-independent program (moved by `base` and relocated), or an object
+--- of `gcc -c` (placed at `base`, with `symbols` for what it does not define).
+--- `relocate = false` leaves the relocations to the program's own start code.
+--- Usage: `for _, s in ipairs(elf.load(bytes).segments) do vm:write(s.gpa, s.bytes) end`
+---@param bytes string the whole file
+---@param options? {base?: integer, symbols?: table<string, integer>, relocate?: boolean}
+---@return kvm.elf.image
+function M.load(bytes, options, ...)
+  check_bytes("load", bytes)
+  options = check_options("load", options, { base = "integer",
+    symbols = "table of name = integer", relocate = "boolean" })
+  if select("#", ...) > 0 then
+    bad_argument(2, 3, "load", "no value expected")
+  end
+  local image = attempt(load_any, bytes, options)
+  return image
+end
+
+--- The segments of an image as one string, with zeros between them and for
+--- what has no bytes, and the address of its first byte. It begins at `origin`
+--- when that is given, else at the lowest segment.
+--- Usage: `local bytes, gpa = elf.flatten(elf.load(file))`
+---@param image kvm.elf.image
+---@param origin? integer
+---@return string bytes
+---@return integer gpa
+function M.flatten(image, origin, ...)
+  if type(image) ~= "table" or type(image.segments) ~= "table" then
+    bad_argument(2, 1, "flatten", "an image expected, got %s", type(image))
+  elseif origin ~= nil and math.type(origin) ~= "integer" then
+    bad_argument(2, 2, "flatten", "integer expected, got %s",
+      math.type(origin) or type(origin))
+  elseif select("#", ...) > 0 then
+    bad_argument(2, 3, "flatten", "no value expected")
+  end
+  local bytes, gpa = attempt(flatten.flatten, image, origin)
+  return bytes, gpa
+end
+
+return M
