@@ -51,7 +51,7 @@ KL_EXTERN_LAYOUT(kvm_vcpu_events)
 /* ---- rows for the list macros of fields.h -------------------------------- */
 
 /* A view f of the union u: a field of the struct itself in Lua, as if the union
- * had no name. It counts when row number tag holds one of the values in when. */
+ * had no name. It counts when row number tag holds one of the values of w. */
 #define KL_WHEN(value) (1u << (value))
 #define KL_VIEW_F(k, s, u, f, t, w) \
   {.name = #f, KL_AT(s, u.f), KL_F_##k(s, u.f), .tag = t, .when = w},

@@ -193,10 +193,6 @@ struct kl_run_snp_req_certs {
 #define KVM_DEV_VFIO_FILE_DEL 2
 #endif
 
-#ifndef KVM_REG_LOONGARCH
-#define KVM_REG_LOONGARCH 0x9000000000000000ULL
-#endif
-
 /* Headers older than the first kernel with dirty rings on this architecture
  * say 0, which is the page of kvm_run. Every kernel that has rings says 64. */
 #if KVM_DIRTY_LOG_PAGE_OFFSET == 0
