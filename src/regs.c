@@ -100,6 +100,15 @@ static void towide(lua_State *L, const struct kl_reg *r, int idx, void *data) {
   memcpy(data, bytes, n);
 }
 
+static int notinteger(lua_State *L, const struct kl_reg *r, int idx) {
+  if (lua_type(L, idx) == LUA_TSTRING)
+    return luaL_error(L, "%s has %d bits and takes an integer, got a string "
+                         "of %d bits", r->name, (int)r->size * 8,
+                      (int)lua_rawlen(L, idx) * 8);
+  return luaL_error(L, "%s: an integer expected, got %s", r->name,
+                    luaL_tolstring(L, idx, NULL));
+}
+
 void kl_toreg(lua_State *L, const struct kl_reg *r, int idx, void *data) {
   if (r->size > 8) {
     towide(L, r, idx, data);
@@ -110,10 +119,7 @@ void kl_toreg(lua_State *L, const struct kl_reg *r, int idx, void *data) {
   uint64_t v = (uint64_t)lua_toboolean(L, idx);
   if (lua_type(L, idx) == LUA_TNUMBER)
     v = (uint64_t)lua_tointegerx(L, idx, &is_int);
-  if (!is_int) {
-    luaL_error(L, "%s: an integer expected, got %s", r->name,
-               luaL_tolstring(L, idx, NULL));
-  }
+  if (!is_int) notinteger(L, r, idx);
   if (bits < 64 && v >> bits != 0) {
     luaL_error(L, "%s: %I does not fit in %d bit%s", r->name, (lua_Integer)v,
                bits, bits == 1 ? "" : "s");
