@@ -86,10 +86,6 @@ int kl_reg_write_onereg(lua_State *L, struct kl_vcpu *v,
 /* The size in bytes of the register that a one-reg id encodes. */
 size_t kl_reg_size(uint64_t id);
 
-/* get_one_reg(id) and set_one_reg(id, value) of kvm.vcpu. */
-int kl_vcpu_get_one_reg(lua_State *L);
-int kl_vcpu_set_one_reg(lua_State *L);
-
 extern const struct kl_reg_group kl_arch_reg_groups[];
 extern const size_t kl_arch_nreg_groups;
 /* In the manual's order. Ends with a NULL name. */

@@ -270,6 +270,7 @@ extern const luaL_Reg kl_bus_methods[];
 /* Writes groups that the kvm_run page holds dirty to the vCPU; -1: errno. */
 int kl_flushregs(struct kl_vcpu *v);
 void kl_pushregs(lua_State *L, int vcpu_idx);
+void kl_openregs(lua_State *L); /* makes the class */
 
 /* ---- module parts --------------------------------------------------------- */
 

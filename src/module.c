@@ -77,12 +77,25 @@ static int core_clock(lua_State *L) {
 static const luaL_Reg functions[] = {{"open", kl_core_open},
                                      {"memory", kl_core_memory},
                                      {"eventfd", kl_core_eventfd},
+                                     {"stats", kl_core_stats},
                                      {"trace", kl_core_trace},
                                      {"clock", core_clock},
                                      {"decode", core_decode},
                                      {"ioctls", core_ioctls},
                                      {"layouts", core_layouts},
                                      {NULL, NULL}};
+
+/* Classes without ioctls; the core table is at the top. */
+static void openclasses(lua_State *L) {
+  static const struct kl_class *const classes[] = {
+      &kl_memory_class, &kl_eventfd_class, &kl_stats_class, &kl_regs_class};
+  lua_getfield(L, -1, "class");
+  for (size_t i = 0; i < KL_COUNT(classes); i++) {
+    kl_newclass(L, classes[i]);
+    lua_setfield(L, -2, classes[i]->name);
+  }
+  lua_pop(L, 1);
+}
 
 KVMLUA_API int luaopen_kvm_core(lua_State *L) {
   luaL_checkversion(L);
@@ -99,7 +112,9 @@ KVMLUA_API int luaopen_kvm_core(lua_State *L) {
   kl_opensystem(L);
   kl_openvm(L);
   kl_openvcpu(L);
+  kl_openregs(L);
   kl_opendevice(L);
   kl_openmemory(L);
+  openclasses(L);
   return 1;
 }

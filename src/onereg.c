@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "ioctls.h"
 #include "regs.h"
 
 size_t kl_reg_size(uint64_t id) {

@@ -121,7 +121,7 @@ int kl_flushregs(struct kl_vcpu *v) {
 int kl_readreg(lua_State *L, struct kl_regs *o, struct kl_batch *b,
                const struct kl_reg *r, void *data) {
   const struct kl_reg_group *g = groupof(r);
-  unsigned char buffer[KL_REG_GROUP_MAX];
+  _Alignas(8) unsigned char buffer[KL_REG_GROUP_MAX];
   const unsigned char *from = buffer;
   if (g->size == 0) {
     uint64_t valid = o->vcpu->sync_valid;
@@ -144,7 +144,7 @@ int kl_readreg(lua_State *L, struct kl_regs *o, struct kl_batch *b,
 void kl_writereg(lua_State *L, struct kl_regs *o, const struct kl_reg *r,
                  const void *data) {
   const struct kl_reg_group *g = groupof(r);
-  unsigned char buffer[KL_REG_GROUP_MAX];
+  _Alignas(8) unsigned char buffer[KL_REG_GROUP_MAX];
   if (g->size == 0) {
     if (g->write(L, o->vcpu, r, data) < 0) unwritable(L, r, data, errno);
     return;
@@ -162,16 +162,20 @@ void kl_writereg(lua_State *L, struct kl_regs *o, const struct kl_reg *r,
 
 /* ---- many --------------------------------------------------------------- */
 
+/* Structs are aligned for their widest member. */
+static size_t roomfor(size_t group) {
+  return (kl_arch_reg_groups[group].size + 7) & ~(size_t)7;
+}
+
 struct kl_batch *kl_newbatch(lua_State *L, struct kl_regs *o) {
   size_t size = sizeof(struct kl_batch);
-  for (size_t i = 0; i < kl_arch_nreg_groups; i++)
-    size += kl_arch_reg_groups[i].size;
+  for (size_t i = 0; i < kl_arch_nreg_groups; i++) size += roomfor(i);
   struct kl_batch *b = lua_newuserdatauv(L, size, 0);
   unsigned char *p = (unsigned char *)(b + 1);
   *b = (struct kl_batch){.regs = o};
   for (size_t i = 0; i < kl_arch_nreg_groups; i++) {
     b->at[i] = p;
-    p += kl_arch_reg_groups[i].size;
+    p += roomfor(i);
   }
   return b;
 }

@@ -323,3 +323,8 @@ static const luaL_Reg meta[] = {{"__index", regs_index},
 
 const struct kl_class kl_regs_class = {
     .name = "kvm.regs", .size = sizeof(struct kl_regs), .meta = meta};
+
+void kl_openregs(lua_State *L) {
+  kl_newclass(L, &kl_regs_class);
+  lua_pop(L, 1);
+}
