@@ -85,52 +85,83 @@ static void check_header(lua_State *L, const void *fdt, size_t size) {
   kl_fdt_check(L, "bad device tree header", fdt_check_header(fdt));
 }
 
-/* The name of the node at OFFSET must be fit to stand in a path. */
-static void check_name(lua_State *L, const void *fdt, int offset, int depth) {
-  int length;
-  const char *name = fdt_get_name(fdt, offset, &length);
-  if (!name)
-    kl_fdt_check(L, "bad device tree blob", length);
+/* The structure block, walked without libfdt: it takes a property of -12
+ * bytes at its word and never gets past it. */
+typedef struct {
+  const char *block;
+  size_t size;
+  size_t at;        /* where the next tag begins */
+  const char *name; /* of the node that began last */
+} walk;
+
+static uint32_t next_tag(lua_State *L, walk *w) {
+  size_t left = w->at < w->size ? w->size - w->at : 0;
+  const char *p = w->block + w->at;
+  size_t length = FDT_TAGSIZE;
+  uint32_t tag = left < length ? FDT_END : fdt32_ld((const fdt32_t *)p);
+  if (left < length || (tag == FDT_PROP && left < sizeof(struct fdt_property)))
+    kl_fdt_fail(L, "bad device tree blob: the structure block has no end");
+  if (tag == FDT_PROP) {
+    uint32_t size = fdt32_ld(&((const struct fdt_property *)p)->len);
+    length = sizeof(struct fdt_property) + size;
+  } else if (tag == FDT_BEGIN_NODE) {
+    const char *end = memchr(p + FDT_TAGSIZE, '\0', left - FDT_TAGSIZE);
+    w->name = p + FDT_TAGSIZE;
+    length = end ? (size_t)(end - p) + 1 : left + 1;
+  }
+  if (length > left)
+    kl_fdt_fail(L,
+                "bad device tree blob: at offset %I something of %I bytes "
+                "in a structure block of %I",
+                (LUAI_UACINT)w->at, (LUAI_UACINT)length, (LUAI_UACINT)w->size);
+  w->at += (length + FDT_TAGSIZE - 1) & ~(size_t)(FDT_TAGSIZE - 1);
+  return tag;
+}
+
+/* The name of a node must be fit to stand in a path. */
+static void check_name(lua_State *L, const char *name, int depth) {
+  size_t length = strlen(name);
+  if (depth > KL_FDT_MAX_DEPTH)
+    kl_fdt_fail(L, "device tree nested deeper than %d levels",
+                KL_FDT_MAX_DEPTH);
   if ((length == 0) != (depth == 1) || length > MAX_NAME || strchr(name, '/'))
     kl_fdt_fail(L, "bad device tree blob: a node at level %d has the name '%s'",
                 depth, length > MAX_NAME ? "(too long)" : name);
 }
 
-/*
- * One root, no node deeper than KL_FDT_MAX_DEPTH (libfdt recurses when it
- * applies an overlay), and properties only before the children of their node.
- */
-static void check_shape(lua_State *L, const void *fdt) {
-  int offset, next = 0, depth = 0, closed = 0;
+void kl_fdt_checkshape(lua_State *L, const void *fdt) {
+  walk w = {.block = (const char *)fdt + fdt_off_dt_struct(fdt)};
+  int depth = 0, ended = 0; /* whether the last tag but NOPs ended a node */
+  w.size = fdt_version(fdt) >= LATEST_VERSION
+               ? fdt_size_dt_struct(fdt)
+               : fdt_totalsize(fdt) - fdt_off_dt_struct(fdt);
   for (;;) {
-    offset = next;
-    switch (fdt_next_tag(fdt, offset, &next)) {
+    uint32_t tag = next_tag(L, &w);
+    int in_node = depth > 0;
+    switch (tag) {
     case FDT_BEGIN_NODE:
-      if (closed && depth == 0)
+      if (ended && !in_node)
         kl_fdt_fail(L, "bad device tree blob: it has more than one root");
-      check_name(L, fdt, offset, ++depth);
-      if (depth > KL_FDT_MAX_DEPTH)
-        kl_fdt_fail(L, "device tree nested deeper than %d levels",
-                    KL_FDT_MAX_DEPTH);
-      closed = 0;
+      check_name(L, w.name, ++depth);
       break;
     case FDT_PROP:
-      if (closed || depth == 0)
+      if (ended || !in_node)
         kl_fdt_fail(L, "bad device tree blob: a property outside its node");
       break;
     case FDT_END_NODE:
       if (depth-- == 0)
         kl_fdt_fail(L, "bad device tree blob: a node ends that did not begin");
-      closed = 1;
       break;
     case FDT_NOP:
-      break;
-    default:
-      kl_fdt_check(L, "bad device tree blob", next);
-      if (!closed || depth != 0)
-        kl_fdt_fail(L, "bad device tree blob: it ends inside a node");
+      continue;
+    case FDT_END:
+      if (!ended || in_node)
+        kl_fdt_fail(L, "bad device tree blob: it ends without a whole root");
       return;
+    default:
+      kl_fdt_fail(L, "bad device tree blob: unknown tag %I", (LUAI_UACINT)tag);
     }
+    ended = tag == FDT_END_NODE;
   }
 }
 
@@ -151,11 +182,11 @@ const void *kl_fdt_checkblob(lua_State *L, int arg) {
   fdt = kl_fdt_buffer(L, size);
   memcpy(fdt, bytes, size);
   check_header(L, fdt, size);
+  kl_fdt_checkshape(L, fdt);
   /* libfdt 1.6.1's fdt_check_full dereferences the root's name unseen. */
   if (!fdt_get_name(fdt, fdt_next_node(fdt, -1, NULL), &length))
     kl_fdt_fail(L, "bad device tree blob: it has no root");
   kl_fdt_check(L, "bad device tree blob", fdt_check_full(fdt, size));
-  check_shape(L, fdt);
   return fdt;
 }
 
@@ -198,7 +229,7 @@ static void add_child(lua_State *L) {
   lua_pop(L, 1);
 }
 
-/* Pushes the root. check_shape has seen to it that the tags match. */
+/* Pushes the root. kl_fdt_checkshape has seen to it that the tags match. */
 static void push_tree(lua_State *L, const void *fdt) {
   int offset, next = 0, depth = 0;
   for (;;) {

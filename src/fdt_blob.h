@@ -27,6 +27,13 @@ void kl_fdt_check(lua_State *L, const char *what, int err);
 void *kl_fdt_buffer(lua_State *L, size_t size);
 
 /*
+ * Raises unless FDT has one root, no node deeper than KL_FDT_MAX_DEPTH
+ * (libfdt recurses when it applies an overlay), names that can stand in a
+ * path, and properties only before the children of their node.
+ */
+void kl_fdt_checkshape(lua_State *L, const void *fdt);
+
+/*
  * Pushes a copy of the blob in the string argument ARG, after checking all of
  * it: header, blocks, tags, names, depth. Raises when anything is wrong.
  */

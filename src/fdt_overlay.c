@@ -214,6 +214,7 @@ int kl_fdt_overlay(lua_State *L) {
   if (fixups >= 0)
     check_local_fixups(L, fdto, 0, fixups);
   result = apply(L, fdt, fdto);
+  kl_fdt_checkshape(L, result);
   kl_fdt_check(L, "device tree", fdt_pack(result));
   lua_pushlstring(L, result, fdt_totalsize(result));
   return 1;

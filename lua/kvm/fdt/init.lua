@@ -25,9 +25,12 @@ local value = require "kvm.fdt.value"
 
 local found, core = pcall(require, "kvm.fdt.core")
 if not found then
-  error("kvm.fdt needs the C module kvm.fdt.core, which did not load. It is "
-    .. "built where libfdt is: install libfdt-dev (Debian: apt install "
-    .. "libfdt-dev) and build kvmlua again.\n" .. tostring(core), 2)
+  local reason = tostring(core)
+  reason = reason:find("module 'kvm.fdt.core' not found", 1, true)
+    and "this build does not have." or "did not load: " .. reason .. "."
+  fail("it needs the C module kvm.fdt.core, which %s It is built where libfdt "
+    .. "is: install libfdt-dev (Debian: apt install libfdt-dev) and build "
+    .. "kvmlua again", reason)
 end
 
 local M = {

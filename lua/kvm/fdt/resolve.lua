@@ -52,21 +52,33 @@ local function note_phandle(plan, node, number)
   plan.by_phandle[number], plan.phandles[node] = node, number
 end
 
-local function collect(plan)
-  for node in plan.root:walk() do
-    for _, name in ipairs { "phandle", "linux,phandle" } do
-      local number = phandle_of(node, name)
-      if number then
-        note_phandle(plan, node, number)
-      end
+local function note_labels(plan, node)
+  for _, label in ipairs(node:labels()) do
+    local other = plan.by_label[label]
+    if other then
+      fail("%s and %s have the same label '%s'", other:path(), node:path(),
+        label)
     end
-    for _, label in ipairs(node:labels()) do
-      local other = plan.by_label[label]
-      if other then
-        fail("%s and %s have the same label '%s'", other:path(), node:path(),
-          label)
-      end
-      plan.by_label[label] = node
+    plan.by_label[label] = node
+  end
+end
+
+-- In what describes an overlay a phandle is a label like any other.
+local DESCRIPTION = {
+  __symbols__ = true, __fixups__ = true, __local_fixups__ = true,
+}
+
+local function collect(plan, node)
+  for _, name in ipairs { "phandle", "linux,phandle" } do
+    local number = phandle_of(node, name)
+    if number then
+      note_phandle(plan, node, number)
+    end
+  end
+  note_labels(plan, node)
+  for _, child in ipairs(node) do
+    if node ~= plan.root or not DESCRIPTION[child.name] then
+      collect(plan, child)
     end
   end
 end
@@ -233,7 +245,7 @@ end
 ---@return table
 function M.raw(root, opts)
   local plan = new_plan(root, opts)
-  collect(plan)
+  collect(plan, root)
   local raw = flatten(plan, root)
   if opts.symbols then
     for node in root:walk() do

@@ -1,0 +1,142 @@
+-- SPDX-License-Identifier: MIT
+local fdt = require "kvm.fdt"
+
+local function hex(value)
+  return (value:bytes():gsub(".", function(c)
+    return ("%02x"):format(c:byte())
+  end))
+end
+
+local function fails(pattern, f, ...)
+  local ok, message = pcall(f, ...)
+  assert.is_false(ok)
+  assert.matches(pattern, message)
+end
+
+describe("fdt values", function()
+  it("are big-endian integers of each size", function()
+    assert.equal("7f", hex(fdt.u8(0x7f)))
+    assert.equal("1234", hex(fdt.u16(0x1234)))
+    assert.equal("12345678", hex(fdt.u32(0x12345678)))
+    assert.equal("0123456789abcdef", hex(fdt.u64(0x0123456789abcdef)))
+    assert.equal("0000000100000002", hex(fdt.u32(1, 2)))
+  end)
+
+  it("take negative integers as their bits", function()
+    assert.equal("ff", hex(fdt.u8(-1)))
+    assert.equal("80000000", hex(fdt.u32(-0x80000000)))
+    assert.equal("ffffffffffffffff", hex(fdt.u64(-1)))
+  end)
+
+  it("refuse integers that do not fit", function()
+    fails("256 %(0x100%) does not fit in 8 bits", fdt.u8, 256)
+    fails("4294967296 .* does not fit in 32 bits", fdt.u32, 1 << 32)
+    fails("%-129 .* does not fit in 8 bits", fdt.u8, -129)
+    fails("a cell is an integer, not number 1.5", fdt.u32, 1.5)
+    fails("a cell is an integer, not string 1", fdt.u32, "1")
+  end)
+
+  it("are strings with their NUL", function()
+    assert.equal("616200", hex(fdt.value "ab"))
+    assert.equal("6100626300", hex(fdt.strings { "a", "bc" }))
+    assert.equal("00", hex(fdt.value ""))
+    fails("holds a NUL: use fdt.strings", fdt.value, "a\0b")
+    fails("element 2 of fdt.strings is a number", fdt.strings, { "a", 1 })
+  end)
+
+  it("are raw bytes and nothing", function()
+    assert.equal("0001ff", hex(fdt.bytes "\0\1\xff"))
+    assert.equal("", hex(fdt.value(true)))
+    assert.equal("", hex(fdt.bytes ""))
+    fails("fdt.bytes takes a string, not a number", fdt.bytes, 1)
+  end)
+
+  it("are lists of anything, nested or not", function()
+    assert.equal("00000001" .. "6100" .. "02" .. "0000000000000003",
+      hex(fdt.value { 1, "a", fdt.u8(2), fdt.u64(3) }))
+    assert.equal("00000001000000020000000300000004",
+      hex(fdt.value { { 1, 2 }, { 3, 4 } }))
+    assert.equal("0000000100000002", hex(fdt.cells { 1, 2 }))
+    assert.equal("", hex(fdt.cells {}))
+  end)
+
+  it("refuse what is no value", function()
+    fails("a property cannot be a nil", fdt.value, nil)
+    fails("a property cannot be a function", fdt.value, print)
+    fails("a property cannot be a table", fdt.value, setmetatable({}, {}))
+    fails("a list of values has no field x", fdt.value, { 1, x = 2 })
+    fails("element 1 of fdt.cells is a string", fdt.cells, { "1" })
+    fails("fdt.cells takes a list, not a number", fdt.cells, 1)
+    local cyclic = { 1 }
+    cyclic[2] = cyclic
+    fails("nested deeper than 8", fdt.value, cyclic)
+  end)
+
+  it("refer to nodes", function()
+    local value = fdt.value { 1, fdt.ref "gic" }
+    assert.is_true(value:has_references())
+    assert.is_false(fdt.u32(1):has_references())
+    fails("<0x1 &gic> has its bytes only in a built tree", value.bytes, value)
+    fails("fdt.ref takes a label or a path, not nil", fdt.ref)
+    fails("fdt.path takes a label or a path, not 1", fdt.path, 1)
+  end)
+
+  it("are read as integers", function()
+    local value = fdt.value { 1, 0x80000000 }
+    assert.equal(0x80000000, value:u32(2))
+    assert.is_nil(value:u32(3))
+    assert.equal(0x180000000, value:u64())
+    assert.same({ 1, 0x80000000 }, value:cells())
+    assert.equal(8, #value)
+    assert.equal(7, fdt.u32(7):u32())
+  end)
+
+  it("are not read as integers of another size", function()
+    fails("has 8 bytes: a u32 has 4; give an index", function()
+      return fdt.u64(1):u32()
+    end)
+    fails("has 3 bytes, not a multiple of 4", function()
+      return fdt.bytes("abc"):cells()
+    end)
+    fails("has 4 bytes, not a multiple of 8", function()
+      return fdt.u32(1):u64()
+    end)
+  end)
+
+  it("are read as strings", function()
+    assert.equal("ab", fdt.value("ab"):str())
+    assert.same({ "a", "", "b" }, fdt.strings({ "a", "", "b" }):strings())
+    assert.same({}, fdt.value(true):strings())
+    fails("holds 2 strings, not one", function()
+      return fdt.strings({ "a", "b" }):str()
+    end)
+    fails("does not end in a NUL", function()
+      return fdt.bytes("ab"):str()
+    end)
+  end)
+
+  it("are equal when their parts are", function()
+    assert.is_true(fdt.u32(1) == fdt.bytes "\0\0\0\1")
+    assert.is_true(fdt.value(true) == fdt.bytes "")
+    assert.is_true(fdt.ref "a" == fdt.ref "a")
+    assert.is_false(fdt.ref "a" == fdt.ref "b")
+    assert.is_false(fdt.ref "a" == fdt.path "a")
+    assert.is_false(fdt.u32(1) == fdt.u32(2))
+  end)
+
+  it("print as device tree source", function()
+    assert.equal("<0x1 0xff>", tostring(fdt.u32(1, 255)))
+    assert.equal('"a", "b"', tostring(fdt.strings { "a", "b" }))
+    assert.equal("[00 61]", tostring(fdt.bytes "\0a"))
+    assert.equal("<&gic 0x1>", tostring(fdt.cells { fdt.ref "gic", 1 }))
+    assert.equal('"x", <&{/a}>, &b', tostring(fdt.value { "x", fdt.ref "/a",
+      fdt.path "b" }))
+    assert.equal([["a\"b\\"]], tostring(fdt.value [[a"b\]]))
+  end)
+
+  it("blame the line of the caller", function()
+    local ok, message = pcall(function() return fdt.u32(1 << 40) end)
+    assert.is_false(ok)
+    assert.matches("value_spec%.lua:%d+: kvm%.fdt: ", message)
+  end)
+end)
