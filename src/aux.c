@@ -80,10 +80,24 @@ void *kl_new(lua_State *L, const struct kl_class *class, int nuv) {
   return o;
 }
 
+void kl_ownindex(lua_State *L) {
+  lua_getmetatable(L, -2);
+  lua_newtable(L);
+  for (lua_pushnil(L); lua_next(L, -3);) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -4);
+  }
+  lua_remove(L, -2);
+  lua_insert(L, -2);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+}
+
 void *kl_test(lua_State *L, int idx, const struct kl_class *class) {
   struct kl_object *o = lua_touserdata(L, idx);
-  if (o == NULL || lua_type(L, idx) != LUA_TUSERDATA ||
-      lua_rawlen(L, idx) != class->size || o->class != class)
+  /* A light userdata has no length, so it is not looked into. */
+  if (o == NULL || lua_rawlen(L, idx) != class->size || o->class != class)
     return NULL;
   return o;
 }

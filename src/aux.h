@@ -35,6 +35,11 @@ void kl_newclass(lua_State *L, const struct kl_class *class);
 /* Pushes a zeroed object of a class with nuv user values. [-0, +1] */
 void *kl_new(lua_State *L, const struct kl_class *class, int nuv);
 
+/* Gives the object below the top a metatable of its own, like its class's but
+ * with the table at the top for __index: what that table holds is read without
+ * a function call. Pops the table. [-1, +0] */
+void kl_ownindex(lua_State *L);
+
 /* The object at idx, or NULL when it is not of the class. */
 void *kl_test(lua_State *L, int idx, const struct kl_class *class);
 

@@ -5,23 +5,25 @@
 
 #include "exit.h"
 
-#define AT(s, f) offsetof(struct s, f), sizeof(((struct s *)0)->f)
-#define U(n, f) {n, AT(kvm_run, f), 1, KL_X_UINT, false, NULL, NULL}
-#define W(n, f) {n, AT(kvm_run, f), 1, KL_X_UINT, true, NULL, NULL}
-#define BOOL(n, f) {n, AT(kvm_run, f), 1, KL_X_BOOL, false, NULL, NULL}
+#define FIELD(n, s, f, k) .name = n, .offset = offsetof(struct s, f),      \
+    .size = sizeof(((struct s *)0)->f), .kind = k
+#define U(n, f) {FIELD(n, kvm_run, f, KL_X_UINT)}
+#define W(n, f) {FIELD(n, kvm_run, f, KL_X_UINT), .writable = true}
+#define BOOL(n, f) {FIELD(n, kvm_run, f, KL_X_BOOL)}
 #define LIST(n, f)                                                   \
-  {n, AT(kvm_run, f[0]), sizeof(((struct kvm_run *)0)->f) /          \
-                             sizeof(((struct kvm_run *)0)->f[0]),    \
-   KL_X_LIST, false, NULL, NULL}
-#define CALL(n, get, set) {n, 0, 0, 0, KL_X_CALL, (set) != NULL, get, set}
-#define END {NULL, 0, 0, 0, 0, false, NULL, NULL}
+  {FIELD(n, kvm_run, f[0], KL_X_LIST),                               \
+   .count = KL_COUNT(((struct kvm_run *)0)->f)}
+#define CALL(n, g, s)                                                \
+  {.name = n, .kind = KL_X_CALL, .writable = (s) != NULL, .get = g,  \
+   .set = s}
+#define END {.name = NULL}
 /* A field of a struct that the oldest headers lack. */
 #define LATER(n, s, f)                                               \
-  {n, KL_RUN_UNION + offsetof(struct s, f),                          \
-   sizeof(((struct s *)0)->f), 1, KL_X_UINT, false, NULL, NULL}
+  {.name = n, .offset = KL_RUN_UNION + offsetof(struct s, f),        \
+   .size = sizeof(((struct s *)0)->f), .kind = KL_X_UINT}
 #define LATERW(n, s, f)                                              \
-  {n, KL_RUN_UNION + offsetof(struct s, f),                          \
-   sizeof(((struct s *)0)->f), 1, KL_X_UINT, true, NULL, NULL}
+  {.name = n, .offset = KL_RUN_UNION + offsetof(struct s, f),        \
+   .size = sizeof(((struct s *)0)->f), .kind = KL_X_UINT, .writable = true}
 
 typedef const struct kl_exit_field fields[];
 
@@ -49,12 +51,12 @@ static void setdata(lua_State *L, unsigned char *page, size_t n) {
   memcpy(run->mmio.data, bytes, len);
 }
 
-static void getvalue(lua_State *L, const unsigned char *page, size_t n) {
+static uint64_t loadvalue(const unsigned char *page, size_t n) {
   const struct kvm_run *run = (const void *)page;
   uint64_t v = 0;
   (void)n;
   memcpy(&v, run->mmio.data, mmiolen(run));
-  lua_pushinteger(L, (lua_Integer)v);
+  return v;
 }
 
 static void setvalue(lua_State *L, unsigned char *page, size_t n) {
@@ -135,7 +137,8 @@ static fields hypercall = {U("nr", hypercall.nr), LIST("args", hypercall.args),
 static fields mmio = {U("gpa", mmio.phys_addr),
                       U("size", mmio.len),
                       BOOL("is_write", mmio.is_write),
-                      CALL("value", getvalue, setvalue),
+                      {.name = "value", .kind = KL_X_LOAD, .writable = true,
+                       .load = loadvalue, .set = setvalue},
                       CALL("data", getdata, setdata),
                       END};
 static fields fail_entry = {

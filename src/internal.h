@@ -61,14 +61,20 @@ struct kl_device {
 };
 
 /* User values of a kvm.vcpu. */
-enum { KL_VCPU_VM = 1, KL_VCPU_EXIT, KL_VCPU_REGS, KL_VCPU_UVS = 3 };
+enum {
+  KL_VCPU_VM = 1,
+  KL_VCPU_EXIT,
+  KL_VCPU_REGS,
+  KL_VCPU_REASON, /* the name of last_named */
+  KL_VCPU_UVS = KL_VCPU_REASON
+};
 
 struct kl_vcpu {
   struct kl_handle handle;
   struct kl_vm *vm;    /* kept alive by the user value */
   struct kvm_run *run; /* NULL: closed */
   uint32_t id;
-  const struct kl_exits *exits; /* exit.c's rows */
+  struct kl_exit *exit; /* kept alive by the user value */
   bool is_running;
   struct kl_vcpu *outer; /* the vCPU whose handler runs this one */
   pid_t tid;             /* the thread inside run(), 0: none */
@@ -83,6 +89,7 @@ struct kl_vcpu {
   int error;          /* errno of a run that failed */
   uint64_t sync_valid; /* groups in run->s.regs that are the vCPU's state */
   uint64_t sync_used;  /* groups somebody has asked for */
+  int last_named;      /* the reason whose name is kept */
   int last_reason;     /* of the exit the script sees; KL_R_NONE: none */
   void *ring;          /* dirty ring, mapped on first use */
   uint32_t ring_size, ring_next;
@@ -186,6 +193,7 @@ enum kl_exit_kind {
   KL_X_BOOL,   /* integer shown as a boolean */
   KL_X_BYTES,  /* byte string */
   KL_X_LIST,   /* count integers of size bytes */
+  KL_X_LOAD,   /* integer from the load function */
   KL_X_CALL,   /* get and set functions */
 };
 
@@ -194,6 +202,7 @@ struct kl_exit_field {
   uint16_t offset, size, count;
   uint8_t kind;
   bool writable;
+  uint64_t (*load)(const unsigned char *run, size_t run_size);
   void (*get)(lua_State *L, const unsigned char *run, size_t run_size);
   /* From the value at the top of the stack. */
   void (*set)(lua_State *L, unsigned char *run, size_t run_size);

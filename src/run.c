@@ -192,6 +192,7 @@ static bool loop(lua_State *L, struct kl_vcpu *v) {
   v->last_reason = enter(L, v);
   v->error = errno;
   if (v->vm->bus == NULL || !kl_finddevice(v, &target)) return true;
+  kl_hideexit(L, lua_gettop(L), v);
   lua_pushcfunction(L, addtraceback);
   lua_pushcfunction(L, serve);
   lua_pushlightuserdata(L, v);
@@ -204,6 +205,7 @@ static bool loop(lua_State *L, struct kl_vcpu *v) {
 }
 
 static int failrun(lua_State *L, struct kl_vcpu *v, int err) {
+  kl_hideexit(L, lua_gettop(L), v);
   v->last_reason = KL_R_NONE;
   return kl_fail(L, "KVM_RUN", err, "vCPU %d: %s", (int)v->id, strerror(err));
 }
@@ -222,8 +224,9 @@ static int run(lua_State *L, struct kl_vcpu *v, int64_t timeout) {
   if (begun < 0) return failrun(L, v, err);
   if (!ok) return lua_error(L);
   if (v->last_reason < 0) return failrun(L, v, v->error);
-  kl_pushreason(L, v);
-  lua_getiuservalue(L, -2, KL_VCPU_EXIT);
+  int idx = lua_gettop(L);
+  kl_pushreason(L, idx, v);
+  kl_pushexit(L, idx, v);
   return 2;
 }
 
@@ -242,6 +245,7 @@ static int64_t timeoutof(lua_State *L, int idx) {
 /* vcpu:run{timeout = seconds}? -> reason, exit */
 int kl_vcpu_run(lua_State *L) {
   struct kl_vcpu *v = kl_checkvcpu(L, 1);
+  if (lua_gettop(L) == 1) return run(L, v, -1);
   kl_maxargs(L, 2);
   int64_t timeout = timeoutof(L, 2);
   lua_settop(L, 1);
@@ -304,9 +308,12 @@ int kl_vcpu_complete(lua_State *L) {
   v->handle.context->stop = stop;
   if (reason < 0) return failrun(L, v, err);
   v->last_reason = reason == KL_R_INTR ? KL_R_NONE : reason;
-  if (reason == KL_R_INTR) return 0;
-  kl_pushreason(L, v);
-  lua_getiuservalue(L, 1, KL_VCPU_EXIT);
+  if (reason == KL_R_INTR) {
+    kl_hideexit(L, 1, v);
+    return 0;
+  }
+  kl_pushreason(L, 1, v);
+  kl_pushexit(L, 1, v);
   return 2;
 }
 

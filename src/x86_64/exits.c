@@ -63,15 +63,13 @@ static void set_iodata(lua_State *L, unsigned char *page, size_t run_size) {
 }
 
 /* The first element. */
-static void get_iovalue(lua_State *L, const unsigned char *page,
-                        size_t run_size) {
+static uint64_t load_iovalue(const unsigned char *page, size_t run_size) {
   const struct kvm_run *run = (const void *)page;
   size_t n, size = run->io.size;
   const unsigned char *p = iodata(page, run_size, &n);
-  if (p != NULL && n >= size && (size == 1 || size == 2 || size == 4))
-    lua_pushinteger(L, (lua_Integer)kl_loaduint(p, size));
-  else
-    lua_pushnil(L);
+  if (p == NULL || n < size || (size != 1 && size != 2 && size != 4))
+    return 0;
+  return kl_loaduint(p, size);
 }
 
 static void set_iovalue(lua_State *L, unsigned char *page, size_t run_size) {
@@ -87,18 +85,12 @@ static void set_iovalue(lua_State *L, unsigned char *page, size_t run_size) {
   for (size_t i = 0; i < size; i++) p[i] = (unsigned char)(v >> (8 * i));
 }
 
-static void get_iswrite(lua_State *L, const unsigned char *page,
-                        size_t run_size) {
-  const struct kvm_run *run = (const void *)page;
-  (void)run_size;
-  lua_pushboolean(L, run->io.direction == KVM_EXIT_IO_OUT);
-}
-
 static fields io = {U("port", io.port),
                     U("size", io.size),
                     U("count", io.count),
-                    CALL("is_write", get_iswrite),
-                    ANSWER("value", get_iovalue, set_iovalue),
+                    BOOL("is_write", io.direction), /* KVM_EXIT_IO_OUT is 1 */
+                    {.name = "value", .kind = KL_X_LOAD, .writable = 1,
+                     .load = load_iovalue, .set = set_iovalue},
                     ANSWER("data", get_iodata, set_iodata),
                     END};
 

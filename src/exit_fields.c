@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* The fields of a kvm_run page by the rows of its reason. */
+#include <string.h>
+
+#include "arch.h"
+#include "exit.h"
+
+static const char exits_key = 0;
+
+const struct kl_exit_row *kl_exitrow(const struct kl_exits *x, int reason) {
+  return reason >= 0 && reason < KL_REASONS ? x->rows[reason] : NULL;
+}
+
+const char *kl_reasonname(const struct kl_exits *x, int reason) {
+  const struct kl_exit_row *row = kl_exitrow(x, reason);
+  if (row != NULL) return row->name;
+  return reason == KL_R_TIMEOUT ? "timeout" : "unknown";
+}
+
+int kl_findexitfield(const struct kl_exits *x, int reason, const char *name) {
+  const struct kl_exit_row *row = kl_exitrow(x, reason);
+  if (row == NULL) return -1;
+  const char **names = x->names[reason];
+  for (int i = 0; names[i] != NULL; i++)
+    if (names[i] == name) return i;
+  return -1;
+}
+
+/* ---- reading -------------------------------------------------------------- */
+
+static int64_t signextend(uint64_t v, size_t size) {
+  uint64_t sign = (uint64_t)1 << (size * 8 - 1);
+  return size == 8 ? (int64_t)v : (int64_t)((v ^ sign) - sign);
+}
+
+bool kl_loadexitfield(const struct kl_exit_field *f,
+                      const unsigned char *page, size_t n, uint64_t *value) {
+  const unsigned char *p = page + f->offset;
+  switch (f->kind) {
+    case KL_X_UINT: *value = kl_loaduint(p, f->size); return true;
+    case KL_X_BOOL: *value = kl_loaduint(p, f->size) != 0; return true;
+    case KL_X_INT:
+      *value = (uint64_t)signextend(kl_loaduint(p, f->size), f->size);
+      return true;
+    case KL_X_LOAD: *value = f->load(page, n); return true;
+    default: return false;
+  }
+}
+
+static void pushlist(lua_State *L, const struct kl_exit_field *f,
+                     const unsigned char *p) {
+  lua_createtable(L, f->count, 0);
+  for (int i = 0; i < f->count; i++) {
+    lua_pushinteger(L, (lua_Integer)kl_loaduint(p + i * f->size, f->size));
+    lua_rawseti(L, -2, i + 1);
+  }
+}
+
+void kl_pushexitfield(lua_State *L, const struct kl_exit_field *f,
+                      const unsigned char *page, size_t n) {
+  const unsigned char *p = page + f->offset;
+  uint64_t v;
+  if (f->kind == KL_X_CALL)
+    f->get(L, page, n);
+  else if (f->kind == KL_X_BYTES)
+    lua_pushlstring(L, (const char *)p, f->size);
+  else if (f->kind == KL_X_LIST)
+    pushlist(L, f, p);
+  else if (kl_loadexitfield(f, page, n, &v) && f->kind == KL_X_BOOL)
+    lua_pushboolean(L, v != 0);
+  else
+    lua_pushinteger(L, (lua_Integer)v);
+}
+
+static bool inside(const struct kl_exit_field *f, size_t n) {
+  size_t size = f->kind == KL_X_LIST ? f->size * (size_t)f->count : f->size;
+  return f->offset + size <= n;
+}
+
+void kl_pushexitcopy(lua_State *L, const struct kl_exits *x, int reason,
+                     const unsigned char *page, size_t n) {
+  const struct kl_exit_row *row = kl_exitrow(x, reason);
+  lua_newtable(L);
+  lua_pushstring(L, kl_reasonname(x, reason));
+  lua_setfield(L, -2, "reason");
+  if (reason != KL_R_TIMEOUT) {
+    lua_pushinteger(L, reason);
+    lua_setfield(L, -2, "code");
+  }
+  const struct kl_exit_field *f = row != NULL ? row->fields : NULL;
+  for (; f != NULL && f->name != NULL; f++) {
+    if (!inside(f, n)) continue;
+    kl_pushexitfield(L, f, page, n);
+    lua_setfield(L, -2, f->name);
+  }
+}
+
+/* ---- writing --------------------------------------------------------------- */
+
+void kl_storeexitfield(lua_State *L, const struct kl_exit_row *row,
+                       const struct kl_exit_field *f, unsigned char *page,
+                       size_t n) {
+  if (!f->writable)
+    luaL_error(L, "exit.%s of '%s' cannot be assigned", f->name, row->name);
+  if (f->set != NULL) {
+    f->set(L, page, n);
+    return;
+  }
+  int is_int = 1;
+  uint64_t v = lua_isboolean(L, -1)
+                   ? (uint64_t)lua_toboolean(L, -1)
+                   : (uint64_t)lua_tointegerx(L, -1, &is_int);
+  if (!is_int)
+    luaL_error(L, "exit.%s: an integer expected, got %s", f->name,
+               luaL_typename(L, -1));
+  if (f->size < 8 && v >> (8 * f->size) != 0)
+    luaL_error(L, "exit.%s: %I does not fit in %d bits", f->name,
+               (lua_Integer)v, (int)(8 * f->size));
+  kl_storeuint(page + f->offset, f->size, v);
+}
+
+/* ---- rows -------------------------------------------------------------------- */
+
+const struct kl_exits *kl_exitrows(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &exits_key);
+  const struct kl_exits *x = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return x;
+}
+
+/* Interns the names of a row's fields; the anchor table is at the top. */
+static void addrow(lua_State *L, struct kl_exits *x,
+                   const struct kl_exit_row *row) {
+  size_t n = 0;
+  while (row->fields != NULL && row->fields[n].name != NULL) n++;
+  const char **names = lua_newuserdatauv(L, (n + 1) * sizeof *names, 0);
+  lua_rawsetp(L, -2, row);
+  for (size_t i = 0; i < n; i++) {
+    names[i] = lua_pushstring(L, row->fields[i].name);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, -3);
+  }
+  names[n] = NULL;
+  x->rows[row->reason] = row;
+  x->names[row->reason] = names;
+}
+
+void kl_openexitrows(lua_State *L) {
+  struct kl_exits *x = lua_newuserdatauv(L, sizeof *x, 1);
+  memset(x, 0, sizeof *x);
+  lua_newtable(L);
+  const struct kl_exit_row *tables[] = {kl_exit_rows, kl_arch_exits};
+  for (size_t i = 0; i < KL_COUNT(tables); i++) {
+    for (const struct kl_exit_row *r = tables[i]; r->name != NULL; r++)
+      addrow(L, x, r);
+  }
+  lua_setiuservalue(L, -2, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &exits_key);
+}
