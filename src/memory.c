@@ -136,17 +136,18 @@ static int memory_discard(lua_State *L) {
 
 /* ---- closing ---------------------------------------------------------------- */
 
-/* "slot 0 at 0x1000 and 2 more" */
-static void describepins(const struct kl_mapping *m, char *text, size_t n) {
+/* "slot 0 of a VM (gpa 0x1000) and 2 more slots" */
+static void describepins(const struct kl_mapping *m, char text[120]) {
   const struct kl_slot *s = kl_pinningslot(m);
-  if (s == NULL) {
-    snprintf(text, n, "%d slot%s", m->pins, m->pins > 1 ? "s" : "");
-    return;
+  int more = m->pins, used = 0;
+  if (s != NULL) {
+    more--;
+    used = snprintf(text, 120, "slot %" PRIu32 " of a VM (gpa 0x%" PRIx64
+                    ")%s", s->slot, s->gpa, more > 0 ? " and " : "");
   }
-  int used = snprintf(text, n, "slot %" PRIu32 " at 0x%" PRIx64, s->slot,
-                      s->gpa);
-  if (m->pins > 1)
-    snprintf(text + used, n - (size_t)used, " and %d more", m->pins - 1);
+  if (more > 0)
+    snprintf(text + used, 120 - (size_t)used, "%d %sslot%s", more,
+             s != NULL ? "more " : "", more > 1 ? "s" : "");
 }
 
 /* __gc and __close: lets go. A slot keeps the mapping it needs. */
@@ -162,10 +163,9 @@ static int memory_close(lua_State *L) {
   struct kl_memory *m = kl_check(L, 1, &kl_memory_class);
   kl_maxargs(L, 1);
   if (m->mapping != NULL && m->mapping->pins > 0 && !m->is_view) {
-    char pins[96];
-    describepins(m->mapping, pins, sizeof pins);
-    return luaL_error(L, "memory is mapped as %s of a VM: vm:unmap it first",
-                      pins);
+    char pins[120];
+    describepins(m->mapping, pins);
+    return luaL_error(L, "memory is mapped as %s: vm:unmap it first", pins);
   }
   return memory_release(L);
 }
@@ -178,12 +178,12 @@ static int memory_tostring(lua_State *L) {
     lua_pushliteral(L, "kvm.memory (closed)");
     return 1;
   }
-  char text[200], pins[96] = "";
-  if (m->mapping->pins > 0) describepins(m->mapping, pins, sizeof pins);
+  char text[240], pins[120] = "";
+  if (m->mapping->pins > 0) describepins(m->mapping, pins);
   snprintf(text, sizeof text, "kvm.memory: 0x%" PRIx64 " bytes, %s%s%s%s%s",
            m->size, m->is_view ? "view of " : "", m->mapping->backing,
            m->mapping->read_only ? ", read-only" : "",
-           m->mapping->pins > 0 ? ", " : "", pins);
+           *pins != '\0' ? ", " : "", pins);
   lua_pushstring(L, text);
   return 1;
 }

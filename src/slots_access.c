@@ -71,8 +71,8 @@ static int vm_read(lua_State *L) {
   return 1;
 }
 
-/* vm:write(gpa, bytes): all of it or nothing. Read-only slots are read-only
- * for the guest. */
+/* vm:write(gpa, bytes) -> vm: all of it or nothing. Read-only slots are
+ * read-only for the guest, not here. */
 static int vm_write(lua_State *L) {
   struct kl_vm *vm = kl_checkvm(L, 1);
   kl_maxargs(L, 3);
@@ -85,7 +85,8 @@ static int vm_write(lua_State *L) {
     part = n;
     memcpy(piece(vm, gpa, &part), bytes, part);
   }
-  return 0;
+  lua_settop(L, 1);
+  return 1;
 }
 
 static void setinteger(lua_State *L, const char *name, uint64_t v) {

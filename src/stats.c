@@ -240,6 +240,15 @@ static int stats_fd(lua_State *L) {
   return 1;
 }
 
+static int stats_tostring(lua_State *L) {
+  struct kl_stats *s = kl_check(L, 1, &kl_stats_class);
+  if (s->is_open)
+    lua_pushfstring(L, "kvm.stats (fd %d)", s->fd);
+  else
+    lua_pushliteral(L, "kvm.stats (closed)");
+  return 1;
+}
+
 static const luaL_Reg methods[] = {{"read", stats_read},
                                    {"describe", stats_describe},
                                    {"close", stats_close},
@@ -247,11 +256,13 @@ static const luaL_Reg methods[] = {{"read", stats_read},
 static const luaL_Reg getters[] = {{"fd", stats_fd},
                                    {"id", stats_id},
                                    {NULL, NULL}};
+static const luaL_Reg meta[] = {{"__tostring", stats_tostring}, {NULL, NULL}};
 
 const struct kl_class kl_stats_class = {
     .name = "kvm.stats",
     .size = sizeof(struct kl_stats),
     .methods = methods,
     .getters = getters,
+    .meta = meta,
     .close = stats_close,
 };
