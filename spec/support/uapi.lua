@@ -62,15 +62,14 @@ function M.values(arch, expressions)
   return values
 end
 
---- The macros that the installed headers define, or with an architecture those
---- of this project's own header too: name -> body.
+--- The macros that the installed headers and this project's own define:
+--- name -> body.
 function M.macros(arch)
   local base = os.tmpname()
   local file = base .. ".c"
-  write(file, arch and '#include "arch_uapi.h"\n'
-    or "#include <linux/kvm.h>\n#include <linux/kvm_para.h>\n")
+  write(file, '#include "arch_uapi.h"\n')
   local ok, text = run(("%s -I %s -I %s/%s -dM -E %s"):format(compiler,
-    source, source, arch or "", file))
+    source, source, arch, file))
   os.remove(base)
   os.remove(file)
   assert(ok, text)
