@@ -11,15 +11,18 @@ local WIDTH <const> = 78
 local escapes = { ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r",
   ["\0"] = "\\0", ['"'] = '\\"', ["\\"] = "\\\\" }
 
-local function escape(char)
-  return escapes[char] or ("\\x%02x"):format(char:byte())
+-- "\0" before a digit would read as another byte.
+local function escape(char, digit)
+  local short = escapes[char]
+  if not short or char == "\0" and digit ~= "" then
+    short = ("\\x%02x"):format(char:byte())
+  end
+  return short .. digit
 end
 
 local function quote(text)
-  local special = utf8.len(text) and '[%c"\\\127]' or '[%c"\\\127-\255]'
-  -- "\0" before a digit would read as another byte
-  text = text:gsub("%z(%d)", "\\x00%1"):gsub(special, escape)
-  return '"' .. text .. '"'
+  local special = utf8.len(text) and '([%c"\\])' or '([%c"\\\128-\255])'
+  return '"' .. text:gsub(special .. "(%d?)", escape) .. '"'
 end
 
 local function is_text(text)

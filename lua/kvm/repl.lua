@@ -6,15 +6,19 @@ local pretty = require "kvm.pretty"
 
 local M = {}
 
+-- More text could help where the parser has stopped at the end of this one.
+local function is_open(message) return message:find("<eof>$") ~= nil end
+
 -- A chunk of the text: an expression if it can be one, so that its values are
--- shown, or else statements. Without one: what is wrong, and whether more
--- lines could help, which shows in where the parser stopped.
+-- shown, or else statements. Without one: what is wrong, and whether the text
+-- is only incomplete.
 local function compile(text)
-  local chunk = load("return " .. text, "=stdin", "t")
+  local chunk, message = load("return " .. text, "=stdin", "t")
   if chunk then return chunk end
-  local message
+  local is_incomplete = is_open(message)
   chunk, message = load(text, "=stdin", "t")
-  return chunk, message, not chunk and message:find("<eof>$") ~= nil
+  if chunk then return chunk end
+  return nil, message, is_incomplete or is_open(message)
 end
 
 --- Reads lines until they are a chunk.
@@ -28,8 +32,8 @@ function M.read(readline, remember)
   if not text then return text end
   text = text:gsub("^=", "")
   while true do
-    local chunk, message, is_open = compile(text)
-    if not is_open then
+    local chunk, message, is_incomplete = compile(text)
+    if not is_incomplete then
       if text:find("%S") then remember(text) end
       return chunk or false, message
     end

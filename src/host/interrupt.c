@@ -32,13 +32,21 @@ static void sethandler(int sig, void (*handler)(int), struct sigaction *old) {
   sigaction(sig, &action, old);
 }
 
+/* From a hook: an error with the place where L is. */
+static void stop(lua_State *L, const char *text) {
+  lua_sethook(L, NULL, 0, 0);
+  luaL_where(L, 0);
+  lua_pushstring(L, text);
+  lua_concat(L, 2);
+  lua_error(L);
+}
+
 /* ---- Ctrl-C ------------------------------------------------------------------ */
 
 static void raise_interrupted(lua_State *L, lua_Debug *ar) {
   (void)ar;
-  lua_sethook(L, NULL, 0, 0);
   kvmlua_resume(context);
-  luaL_error(L, "interrupted!");
+  stop(L, "interrupted!");
 }
 
 static void on_sigint(int sig) {
@@ -77,8 +85,8 @@ void kl_endscript(lua_State *L) {
 
 static void raise_timeout(lua_State *L, lua_Debug *ar) {
   (void)ar;
-  lua_sethook(L, NULL, 0, 0);
-  luaL_error(L, "stopped after %f s (--timeout)", timeout);
+  lua_pushfstring(L, "stopped after %f s (--timeout)", timeout);
+  stop(L, lua_tostring(L, -1));
 }
 
 static void on_sigalrm(int sig) {

@@ -128,19 +128,19 @@ static bool runscript(lua_State *L, struct host *h) {
   return run(L, h, n);
 }
 
-static bool showinfo(lua_State *L, struct host *h) {
+static void showinfo(lua_State *L, struct host *h) {
   lua_getglobal(L, "require");
   lua_pushliteral(L, "kvm.info");
   lua_call(L, 1, 1);
   lua_getfield(L, -1, "show");
   lua_pushstring(L, h->options.info);
-  if (!kl_call(L, 1, 1)) {
+  lua_pushliteral(L, KVMLUA_VERSION);
+  if (!kl_call(L, 2, 1)) {
     kl_report(L, h->options.program);
     h->status = kl_laststatus();
-    return false;
+  } else if (!lua_toboolean(L, -1)) {
+    h->status = KL_NO_KVM;
   }
-  h->status = lua_toboolean(L, -1) ? KL_OK : KL_NO_KVM;
-  return true;
 }
 
 /* What is done when the options are understood. */

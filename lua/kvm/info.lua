@@ -1,0 +1,91 @@
+-- SPDX-License-Identifier: MIT
+--- What `kvmlua --info` tells about this machine and its KVM.
+
+local kvm = require "kvm"
+
+local M = {}
+
+local function read_line(path)
+  local file = io.open(path)
+  if not file then return nil end
+  local line = file:read("l")
+  file:close()
+  return line
+end
+
+-- Name -> value of every capability that this KVM has.
+local function capabilities(system)
+  local found = {}
+  for name, number in pairs(kvm.CAP) do
+    if type(name) == "string" then
+      local value = system:check_extension(number)
+      if value ~= 0 then found[name] = value end
+    end
+  end
+  return found
+end
+
+---Everything as one table. Without KVM: `available` is false, and `reason`
+---says why.
+---Usage: `print(require("kvm.info").collect().api_version)`
+---@return table
+function M.collect()
+  local info = { arch = kvm.arch, page_size = kvm.page_size,
+    kernel = read_line("/proc/sys/kernel/osrelease") }
+  info.available, info.reason = kvm.available()
+  if not info.available then return info end
+  local system <close> = kvm.open()
+  info.api_version = system:get_api_version()
+  info.vcpu_mmap_size = system:get_vcpu_mmap_size()
+  info.capabilities = capabilities(system)
+  local ok, host = pcall(kvm.host)
+  info.host = ok and host or { problem = tostring(host) }
+  return info
+end
+
+local function sorted_names(t)
+  local names = {}
+  for name in pairs(t) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+local function print_table(t, width)
+  for _, name in ipairs(sorted_names(t)) do
+    local value = t[name]
+    if type(value) == "table" then value = require("kvm.pretty").format(value) end
+    print(("  %-" .. width .. "s %s"):format(name, tostring(value)))
+  end
+end
+
+local function print_text(info)
+  print(("kvmlua %s, %s, Linux %s, pages of %d bytes"):format(info.kvmlua,
+    info.arch, info.kernel, info.page_size))
+  if not info.available then
+    print("no KVM: " .. info.reason)
+    return
+  end
+  print(("KVM API version %d, kvm_run of %d bytes"):format(info.api_version,
+    info.vcpu_mmap_size))
+  print "\nhost"
+  print_table(info.host, 34)
+  print "\ncapabilities"
+  print_table(info.capabilities, 34)
+end
+
+---Prints it as "text" or "json".
+---@param format "text"|"json"
+---@param version string kvmlua's
+---@return boolean is there a KVM?
+function M.show(format, version)
+  local info = M.collect()
+  info.kvmlua = version
+  if format == "json" then
+    print(require("kvm.json").encode(info))
+  else
+    print_text(info)
+  end
+  return info.available
+end
+
+return M

@@ -1,0 +1,107 @@
+-- SPDX-License-Identifier: MIT
+local host = require "spec.support.host"
+
+local END = { "<> ", ">\\x04" }
+
+-- Types lines at the prompt, one by one, and leaves.
+local function session(steps, opts)
+  local all = { "<> " }
+  for _, step in ipairs(steps) do all[#all + 1] = step end
+  all[#all + 1] = END[1]
+  all[#all + 1] = END[2]
+  local screen, status = host.type({}, all, opts)
+  assert.equal(0, status)
+  return screen
+end
+
+describe("the line editor", function()
+  it("edits", function()
+    session { ">1 + 2\\x02\\x02\\x02\\x02 + 40\\x05 - 1\\n", "<42" }
+  end)
+
+  it("takes a tab as it is", function()
+    session { ">#'\\t\\t\\t'\\n", "<3" }
+  end)
+
+  it("takes a paste of several lines as one chunk", function()
+    session { ">\\e[200~local x = 6\\nlocal y = 7\\nprint(x * y)\\e[201~\\n",
+      "<42" }
+  end)
+
+  it("takes several lines one by one", function()
+    session { ">for i = 1, 2 do\\nio.write(i, ';')\\nend\\nprint 'over'\\n",
+      "<1;2;", "<over" }
+  end)
+end)
+
+describe("the history", function()
+  local home
+
+  before_each(function()
+    home = host.file ""
+    os.remove(home)
+    assert(os.execute("mkdir " .. home))
+  end)
+
+  after_each(function() os.execute("rm -r " .. host.quote(home)) end)
+
+  it("gives back the last chunk, all its lines at once", function()
+    session({ ">x = (function()\\n", "<>> ", ">return 21 end)()\\n", "<> ",
+      ">x = 0\\n", "<> ", ">\\x10\\x10\\n", "<> ", ">x * 2\\n", "<42" },
+      { env = { HOME = home } })
+  end)
+
+  it("outlives the session, chunks of several lines too", function()
+    local opts = { env = { HOME = home } }
+    session({ ">x = (function()\\n", "<>> ", ">return 21 end)()\\n" }, opts)
+    session({ ">\\x10\\n", "<> ", ">x * 2\\n", "<42" }, opts)
+  end)
+
+  it("keeps its file to the user", function()
+    session({ ">1\\n" }, { env = { HOME = home } })
+    assert.truthy(os.execute(("test $(stat -c %%a %s/.kvmlua_history) = 600")
+      :format(home)))
+  end)
+
+  it("does without a file where none can be", function()
+    session({ ">21 * 2\\n", "<42", "<> ", ">\\x10 + 1\\n", "<43" },
+      { env = { HOME = "/nonexistent" } })
+  end)
+end)
+
+describe("Ctrl-C at the prompt", function()
+  it("gives up the line", function()
+    local screen = session { ">print('no')", "<no')", ">\\x03", "<> ",
+      ">print('yes')\\n", "<\nyes" }
+    assert.falsy(screen:find("\nno"))
+  end)
+
+  it("gives up a chunk that is not complete", function()
+    session { ">print(\\n", "<>> ", ">\\x03", "<> ", ">6 * 7\\n", "<42" }
+  end)
+
+  it("may come again and again", function()
+    session { ">\\x03", "<> ", ">\\x03", "<> ", ">\\x03", "<> ", ">6 * 7\\n",
+      "<42" }
+  end)
+end)
+
+describe("Ctrl-Z at the prompt", function()
+  it("stops it, and fg brings back the line", function()
+    local screen, status = host.type({ "--norc", "-i" }, {
+      "<$ ", ">" .. host.kvmlua .. "\\n", "<> ", ">20 +", "<20 +", ">\\x1a",
+      "<$ ", ">echo stop''ped; fg\\n", "<stopped", "<20 +", ">22\\n", "<42",
+      "<> ", ">\\x04", "<$ ", ">exit\\n",
+    }, { program = "bash", env = { PS1 = "$ " } })
+    assert.equal(0, status, screen)
+  end)
+end)
+
+describe("without a terminal", function()
+  it("there is no prompt", function()
+    local out, err, status = host.run({ "-i" }, { input = "6 * 7\nx = 1\nx\n" })
+    assert.truthy(out:find("^kvmlua [^\n]*\n42\n1\n$"))
+    assert.equal("", err)
+    assert.equal(0, status)
+  end)
+end)
