@@ -79,6 +79,7 @@ bool kl_finddevice(struct kl_vcpu *v, struct kl_target *t) {
  * page comes in parts of any size. */
 static uint64_t load(const unsigned char *p, uint32_t size) {
   uint64_t v = 0;
+  if (size == 1) return *p;
   for (uint32_t i = 0; i < size; i++) v |= (uint64_t)p[i] << (8 * i);
   return v;
 }
@@ -87,17 +88,30 @@ static void store(unsigned char *p, uint32_t size, uint64_t v) {
   for (uint32_t i = 0; i < size; i++) p[i] = (unsigned char)(v >> (8 * i));
 }
 
-/* Pushes the method and the device, which is at index 3. */
-static void pushmethod(lua_State *L, const struct kl_target *t,
-                       const char *name) {
-  if (lua_getfield(L, 3, name) == LUA_TNIL) {
-    char text[120];
-    snprintf(text, sizeof text,
-             "the device at %s 0x%" PRIx64 " has no method '%s'",
-             kind_names[t->access.bus], t->first, name);
-    luaL_error(L, "%s", text);
-  }
-  lua_pushvalue(L, 3);
+static const char *const method_names[] = {"read", "write", "call"};
+
+void kl_pushmethods(lua_State *L) {
+  for (size_t i = 0; i < KL_COUNT(method_names); i++)
+    lua_pushstring(L, method_names[i]);
+  lua_pushnil(L);
+}
+
+static int nomethod(lua_State *L, const struct kl_target *t, int method) {
+  char text[120];
+  snprintf(text, sizeof text,
+           "the device at %s 0x%" PRIx64 " has no method '%s'",
+           kind_names[t->access.bus], t->first,
+           method_names[method - KL_SERVE_READ]);
+  return luaL_error(L, "%s", text);
+}
+
+/* Pushes a method of the device, the device and the offset. The method is
+ * looked up every time: a script may replace it while the guest runs. */
+static void pushcall(lua_State *L, const struct kl_target *t, int method) {
+  lua_pushvalue(L, method);
+  if (lua_gettable(L, KL_SERVE_DEVICE) == LUA_TNIL) nomethod(L, t, method);
+  lua_pushvalue(L, KL_SERVE_DEVICE);
+  lua_pushinteger(L, (lua_Integer)(t->access.address - t->first));
 }
 
 static int badresult(lua_State *L, const struct kl_target *t,
@@ -120,16 +134,14 @@ static uint64_t toanswer(lua_State *L, const struct kl_target *t,
 static void callwrite(lua_State *L, const struct kl_target *t,
                       const void *data, int nresults) {
   const struct kl_access *a = &t->access;
-  pushmethod(L, t, "write");
-  lua_pushinteger(L, (lua_Integer)(a->address - t->first));
+  pushcall(L, t, KL_SERVE_WRITE);
   lua_pushinteger(L, (lua_Integer)load(data, a->size));
   lua_pushinteger(L, (lua_Integer)a->size);
   lua_call(L, 4, nresults);
 }
 
 static void callread(lua_State *L, const struct kl_target *t) {
-  pushmethod(L, t, "read");
-  lua_pushinteger(L, (lua_Integer)(t->access.address - t->first));
+  pushcall(L, t, KL_SERVE_READ);
   lua_pushinteger(L, (lua_Integer)t->access.size);
   lua_call(L, 3, 1);
 }
@@ -167,8 +179,7 @@ static void callmsr(lua_State *L, const struct kl_target *t) {
 
 static void callhypercall(lua_State *L, const struct kl_target *t) {
   const struct kl_access *a = &t->access;
-  pushmethod(L, t, "call");
-  lua_pushinteger(L, (lua_Integer)(a->address - t->first));
+  pushcall(L, t, KL_SERVE_CALL);
   for (int i = 0; i < 6; i++)
     lua_pushinteger(L, (lua_Integer)load((unsigned char *)a->data + 8 * i, 8));
   lua_call(L, 8, 1);
@@ -176,14 +187,17 @@ static void callhypercall(lua_State *L, const struct kl_target *t) {
   lua_pop(L, 1);
 }
 
-void kl_calldevice(lua_State *L, const struct kl_target *t) {
-  lua_rawgeti(L, 2, t->ref); /* index 3 */
+void kl_calldevice(lua_State *L, const struct kl_target *t, int *current) {
+  if (*current != t->ref) {
+    lua_rawgeti(L, KL_SERVE_DEVICES, t->ref);
+    lua_replace(L, KL_SERVE_DEVICE);
+    *current = t->ref;
+  }
   switch (t->access.bus) {
     case KL_MSR: callmsr(L, t); break;
     case KL_HYPERCALL: callhypercall(L, t); break;
     default: callmemory(L, t);
   }
-  lua_settop(L, 2);
 }
 
 /* ---- adding and removing --------------------------------------------------------- */

@@ -4,28 +4,51 @@
 #include <stdio.h>
 #include <string.h>
 
-/* User values of an exit object. */
-enum { EXIT_VCPU = 1, EXIT_TABLE, EXIT_UVS = EXIT_TABLE };
+enum { IS_WRITE = 256 }; /* added to the reason it makes the shape */
 
-static struct kl_exit *toexit(lua_State *L, int idx) {
-  struct kl_exit *e = kl_check(L, idx, &kl_exit_class);
-  if (e->v->run == NULL) luaL_error(L, "kvm.vcpu is closed");
-  return e;
+static const char reasons_key = 0;
+static const char methods_key = 0;
+
+static const unsigned char *page(const struct kl_vcpu *v) {
+  return (const unsigned char *)v->run;
 }
 
-static const unsigned char *page(const struct kl_exit *e) {
-  return (const unsigned char *)e->v->run;
+static size_t pagesize(const struct kl_vcpu *v) {
+  return (size_t)v->handle.machine->run_size;
 }
 
-static size_t pagesize(const struct kl_exit *e) {
-  return (size_t)e->v->handle.machine->run_size;
+/* The vCPU of the exit table at idx. */
+static struct kl_vcpu *toexit(lua_State *L, int idx) {
+  struct kl_vcpu *v = NULL;
+  if (lua_istable(L, idx) && lua_getmetatable(L, idx)) {
+    lua_pushliteral(L, "__vcpu");
+    lua_rawget(L, -2);
+    v = kl_test(L, -1, &kl_vcpu_class);
+    lua_pop(L, 2);
+  }
+  if (v == NULL) luaL_typeerror(L, idx, "kvm.exit");
+  return v;
+}
+
+static struct kl_vcpu *checkexit(lua_State *L, int idx) {
+  struct kl_vcpu *v = toexit(L, idx);
+  if (v->run == NULL) luaL_error(L, "kvm.vcpu is closed");
+  return v;
 }
 
 /* ---- the table ---------------------------------------------------------------- */
 
-/* Stores or removes (value NULL) a field in the table at the top. */
-static void hold(lua_State *L, struct kl_exit *e, int i,
-                 const struct kl_exit_field *f, const uint64_t *value) {
+static int shapeof(const struct kl_vcpu *v) {
+  int reason = v->last_reason;
+  if (reason < 0 || reason >= KL_REASONS) return KL_R_NONE;
+  const struct kl_exit_field *f = v->shown.exits->is_write[reason];
+  bool is_write = f != NULL && kl_loaduint(page(v) + f->offset, f->size) != 0;
+  return is_write ? reason + IS_WRITE : reason;
+}
+
+/* Stores a field in the table at idx, or removes it (value NULL). */
+static void store(lua_State *L, int idx, const struct kl_exit_field *f,
+                  const uint64_t *value) {
   lua_pushstring(L, f->name);
   if (value == NULL)
     lua_pushnil(L);
@@ -33,76 +56,68 @@ static void hold(lua_State *L, struct kl_exit *e, int i,
     lua_pushboolean(L, *value != 0);
   else
     lua_pushinteger(L, (lua_Integer)*value);
-  lua_rawset(L, -3);
-  if (value != NULL) e->held[i] = *value;
-}
-
-/* Removes the fields of the reason that is shown; the table is at the top. */
-static void empty(lua_State *L, struct kl_exit *e) {
-  if (e->shown == KL_R_NONE) return;
-  uint32_t wanted = e->wanted[e->shown];
-  const struct kl_exit_row *row = e->exits->rows[e->shown];
-  for (int i = 0; wanted != 0; i++, wanted >>= 1)
-    if (wanted & 1) hold(L, e, i, &row->fields[i], NULL);
-  e->shown = KL_R_NONE;
-}
-
-/* Brings the table up to date: only what differs is touched. */
-static void show(lua_State *L, int exit_idx, struct kl_exit *e, int reason) {
-  bool have = false, fresh = e->shown != reason;
-  if (fresh) {
-    have = lua_getiuservalue(L, exit_idx, EXIT_TABLE);
-    empty(L, e);
-  }
-  const struct kl_exit_row *row = kl_exitrow(e->exits, reason);
-  if (row != NULL) {
-    uint32_t wanted = e->wanted[reason];
-    for (int i = 0; wanted != 0; i++, wanted >>= 1) {
-      uint64_t v;
-      if (!(wanted & 1)) continue;
-      kl_loadexitfield(&row->fields[i], page(e), pagesize(e), &v);
-      if (!fresh && v == e->held[i]) continue;
-      if (!have) have = lua_getiuservalue(L, exit_idx, EXIT_TABLE);
-      hold(L, e, i, &row->fields[i], &v);
-    }
-    e->shown = reason;
-  }
-  if (have) lua_pop(L, 1);
-}
-
-void kl_pushexit(lua_State *L, int idx, struct kl_vcpu *v) {
-  lua_getiuservalue(L, idx, KL_VCPU_EXIT);
-  struct kl_exit *e = v->exit;
-  int reason = v->last_reason;
-  if (e->shown != KL_R_NONE || (reason < KL_REASONS && e->wanted[reason]))
-    show(L, lua_gettop(L), e, reason);
+  lua_rawset(L, idx < 0 && idx > LUA_REGISTRYINDEX ? idx - 2 : idx);
 }
 
 void kl_hideexit(lua_State *L, int idx, struct kl_vcpu *v) {
-  if (v->exit == NULL || v->exit->shown == KL_R_NONE) return;
-  lua_getiuservalue(L, idx, KL_VCPU_EXIT);
-  lua_getiuservalue(L, -1, EXIT_TABLE);
-  empty(L, v->exit);
-  lua_pop(L, 2);
+  struct kl_shown *s = &v->shown;
+  for (; s->n > 0; s->n--)
+    store(L, idx, s->held[s->n - 1].field, NULL);
+  s->shape = KL_R_NONE;
 }
 
-void kl_pushreason(lua_State *L, int idx, struct kl_vcpu *v) {
-  if (v->last_named == v->last_reason) {
-    lua_getiuservalue(L, idx, KL_VCPU_REASON);
+/* Whether the table may hold a field in an exit of this shape. */
+static bool holdable(const struct kl_exit_field *f, int shape) {
+  return f->kind <= KL_X_LOAD && (!f->writable || shape >= IS_WRITE);
+}
+
+static void hold(lua_State *L, int idx, struct kl_vcpu *v,
+                 const struct kl_exit_field *f) {
+  struct kl_shown *s = &v->shown;
+  struct kl_held *h = &s->held[s->n];
+  *h = (struct kl_held){f, kl_loadexitfield(f, page(v), pagesize(v))};
+  store(L, idx, f, &h->value);
+  s->n++;
+}
+
+/* Fills the table anew, for an exit of another shape. */
+static void reshape(lua_State *L, int idx, struct kl_vcpu *v, int shape) {
+  struct kl_shown *s = &v->shown;
+  kl_hideexit(L, idx, v);
+  if (shape == KL_R_NONE) return;
+  const struct kl_exit_row *row = s->exits->rows[v->last_reason];
+  unsigned wanted = s->wanted[v->last_reason];
+  for (int i = 0; wanted != 0; i++, wanted >>= 1)
+    if (wanted & 1 && holdable(&row->fields[i], shape))
+      hold(L, idx, v, &row->fields[i]);
+  s->shape = shape;
+}
+
+void kl_showexit(lua_State *L, int idx, struct kl_vcpu *v) {
+  struct kl_shown *s = &v->shown;
+  int shape = shapeof(v);
+  if (shape != s->shape) {
+    reshape(L, idx, v, shape);
     return;
   }
-  idx = lua_absindex(L, idx);
-  lua_pushstring(L, kl_reasonname(v->exit->exits, v->last_reason));
-  lua_pushvalue(L, -1);
-  lua_setiuservalue(L, idx, KL_VCPU_REASON);
-  v->last_named = v->last_reason;
+  for (int i = 0; i < s->n; i++) {
+    struct kl_held *h = &s->held[i];
+    uint64_t now = kl_loadexitfield(h->field, page(v), pagesize(v));
+    if (now == h->value) continue;
+    h->value = now;
+    store(L, idx, h->field, &now);
+  }
+}
+
+void kl_pushreasons(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &reasons_key);
 }
 
 /* ---- reading and writing -------------------------------------------------------- */
 
-static int nofield(lua_State *L, const struct kl_exit *e, int key) {
-  const struct kl_exits *x = e->exits;
-  int reason = e->v->last_reason;
+static int nofield(lua_State *L, const struct kl_vcpu *v, int key) {
+  const struct kl_exits *x = v->shown.exits;
+  int reason = v->last_reason;
   const char *name = luaL_tolstring(L, key, NULL);
   if (reason == KL_R_NONE)
     return luaL_error(L, "kvm.exit: the vCPU is at no exit, there is no '%s'",
@@ -122,14 +137,14 @@ static int nofield(lua_State *L, const struct kl_exit *e, int key) {
 }
 
 /* reason and code, which every exit has. */
-static bool pushcommon(lua_State *L, const struct kl_exit *e,
+static bool pushcommon(lua_State *L, const struct kl_vcpu *v,
                        const char *key) {
-  int reason = e->v->last_reason;
+  int reason = v->last_reason;
   if (strcmp(key, "reason") == 0) {
     if (reason == KL_R_NONE)
       lua_pushnil(L);
     else
-      lua_pushstring(L, kl_reasonname(e->exits, reason));
+      lua_pushstring(L, kl_reasonname(v->shown.exits, reason));
   } else if (strcmp(key, "code") == 0) {
     if (reason == KL_R_NONE || reason == KL_R_TIMEOUT)
       lua_pushnil(L);
@@ -141,61 +156,65 @@ static bool pushcommon(lua_State *L, const struct kl_exit *e,
   return true;
 }
 
-static void pushfield(lua_State *L, struct kl_exit *e, int i) {
-  int reason = e->v->last_reason;
-  const struct kl_exit_field *f = &e->exits->rows[reason]->fields[i];
-  uint64_t v;
-  /* Outside a handler the table may serve the next read. */
-  if (!e->v->is_running && i < KL_EXIT_FIELDS &&
-      kl_loadexitfield(f, page(e), pagesize(e), &v)) {
-    lua_getiuservalue(L, lua_upvalueindex(1), EXIT_TABLE);
-    e->wanted[reason] |= 1u << i;
-    e->shown = reason;
-    hold(L, e, i, f, &v);
-    lua_pop(L, 1);
+/* Reads a field, and has run() keep it in the table (index 1) from now on.
+ * Not inside a handler: there the table is empty, and the page is read. */
+static void pushfield(lua_State *L, struct kl_vcpu *v, int i) {
+  struct kl_shown *s = &v->shown;
+  const struct kl_exit_field *f = &s->exits->rows[v->last_reason]->fields[i];
+  int shape = shapeof(v);
+  if (!v->is_running && i < KL_EXIT_FIELDS && holdable(f, shape)) {
+    s->wanted[v->last_reason] |= (uint16_t)(1u << i);
+    reshape(L, 1, v, shape);
   }
-  kl_pushexitfield(L, f, page(e), pagesize(e));
+  kl_pushexitfield(L, f, page(v), pagesize(v));
 }
 
-/* What the table does not hold. Upvalues: the exit object, the methods. */
-static int exit_missing(lua_State *L) {
-  struct kl_exit *e = toexit(L, lua_upvalueindex(1));
+/* What the table does not hold. */
+static int exit_index(lua_State *L) {
+  struct kl_vcpu *v = checkexit(L, 1);
   if (lua_type(L, 2) == LUA_TSTRING) {
     const char *key = lua_tostring(L, 2);
-    int i = kl_findexitfield(e->exits, e->v->last_reason, key);
+    int i = kl_findexitfield(v->shown.exits, v->last_reason, key);
     if (i >= 0) {
-      pushfield(L, e, i);
+      pushfield(L, v, i);
       return 1;
     }
-    if (pushcommon(L, e, key)) return 1;
+    if (pushcommon(L, v, key)) return 1;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &methods_key);
     lua_pushvalue(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) return 1;
+    if (lua_rawget(L, -2) != LUA_TNIL) return 1;
   }
-  return nofield(L, e, 2);
+  return nofield(L, v, 2);
 }
 
 static int exit_newindex(lua_State *L) {
-  struct kl_exit *e = toexit(L, 1);
+  struct kl_vcpu *v = checkexit(L, 1);
   luaL_checkstring(L, 2);
   lua_settop(L, 3);
-  int reason = e->v->last_reason;
-  int i = kl_findexitfield(e->exits, reason, lua_tostring(L, 2));
-  if (i < 0) return nofield(L, e, 2);
-  const struct kl_exit_row *row = e->exits->rows[reason];
-  kl_storeexitfield(L, row, &row->fields[i], (unsigned char *)e->v->run,
-                    pagesize(e));
-  /* value and data are two views of the same bytes. */
-  if (e->shown == reason) show(L, 1, e, reason);
+  int reason = v->last_reason;
+  int i = kl_findexitfield(v->shown.exits, reason, lua_tostring(L, 2));
+  if (i < 0) return nofield(L, v, 2);
+  const struct kl_exit_row *row = v->shown.exits->rows[reason];
+  kl_storeexitfield(L, row, &row->fields[i], (unsigned char *)v->run,
+                    pagesize(v));
   return 0;
 }
 
+/* exit:copy() -> table */
 static int exit_copy(lua_State *L) {
-  struct kl_exit *e = toexit(L, 1);
+  struct kl_vcpu *v = checkexit(L, 1);
   kl_maxargs(L, 1);
-  if (e->v->last_reason == KL_R_NONE)
+  if (v->last_reason == KL_R_NONE)
     return luaL_error(L, "kvm.exit: the vCPU is at no exit");
-  kl_pushexitcopy(L, e->exits, e->v->last_reason, page(e), pagesize(e));
+  kl_pushexitcopy(L, v->shown.exits, v->last_reason, page(v), pagesize(v));
   return 1;
+}
+
+static int exit_pairs(lua_State *L) {
+  lua_settop(L, 1);
+  lua_getglobal(L, "next");
+  exit_copy(L);
+  return 2;
 }
 
 /* ---- printing ------------------------------------------------------------------- */
@@ -219,20 +238,20 @@ static void format(lua_State *L, char text[80]) {
 }
 
 static int exit_tostring(lua_State *L) {
-  struct kl_exit *e = kl_check(L, 1, &kl_exit_class);
-  int reason = e->v->last_reason;
-  if (e->v->run == NULL || reason == KL_R_NONE) {
-    lua_pushstring(L, e->v->run ? "kvm.exit (no exit)" : "kvm.exit (closed)");
+  struct kl_vcpu *v = toexit(L, 1);
+  int reason = v->last_reason;
+  if (v->run == NULL || reason == KL_R_NONE) {
+    lua_pushstring(L, v->run ? "kvm.exit (no exit)" : "kvm.exit (closed)");
     return 1;
   }
   luaL_Buffer b;
   luaL_buffinit(L, &b);
-  luaL_addstring(&b, kl_reasonname(e->exits, reason));
-  const struct kl_exit_row *row = kl_exitrow(e->exits, reason);
+  luaL_addstring(&b, kl_reasonname(v->shown.exits, reason));
+  const struct kl_exit_row *row = kl_exitrow(v->shown.exits, reason);
   const struct kl_exit_field *f = row != NULL ? row->fields : NULL;
   for (; f != NULL && f->name != NULL; f++) {
     char text[80];
-    kl_pushexitfield(L, f, page(e), pagesize(e));
+    kl_pushexitfield(L, f, page(v), pagesize(v));
     format(L, text);
     lua_pop(L, 1);
     luaL_addchar(&b, ' ');
@@ -244,39 +263,25 @@ static int exit_tostring(lua_State *L) {
   return 1;
 }
 
-/* ---- the class -------------------------------------------------------------------- */
+/* ---- making it ------------------------------------------------------------------- */
 
 static const luaL_Reg methods[] = {{"copy", exit_copy}, {NULL, NULL}};
-static const luaL_Reg meta[] = {{"__newindex", exit_newindex},
+static const luaL_Reg meta[] = {{"__index", exit_index},
+                                {"__newindex", exit_newindex},
+                                {"__pairs", exit_pairs},
                                 {"__tostring", exit_tostring},
                                 {NULL, NULL}};
 
-const struct kl_class kl_exit_class = {
-    .name = "kvm.exit",
-    .size = sizeof(struct kl_exit),
-    .methods = methods,
-    .meta = meta,
-};
-
 void kl_newexit(lua_State *L, struct kl_vcpu *v) {
-  struct kl_exit *e = kl_new(L, &kl_exit_class, EXIT_UVS);
-  int object = lua_gettop(L);
-  e->v = v;
-  e->exits = kl_exitrows(L);
-  e->shown = KL_R_NONE;
-  v->exit = e;
-  lua_pushvalue(L, object - 1);
-  lua_setiuservalue(L, object, EXIT_VCPU);
-  lua_newtable(L); /* the fields */
-  lua_pushvalue(L, -1);
-  lua_setiuservalue(L, object, EXIT_TABLE);
-  lua_createtable(L, 0, 1); /* its metatable */
-  lua_pushvalue(L, object);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &kl_exit_class);
-  lua_pushcclosure(L, exit_missing, 2);
-  lua_setfield(L, -2, "__index");
+  v->shown.exits = kl_exitrows(L);
+  v->shown.shape = KL_R_NONE;
+  lua_createtable(L, 0, 8);
+  luaL_newlib(L, meta);
+  lua_pushliteral(L, "kvm.exit");
+  lua_setfield(L, -2, "__name");
+  lua_pushvalue(L, -3);
+  lua_setfield(L, -2, "__vcpu");
   lua_setmetatable(L, -2);
-  kl_ownindex(L);
 }
 
 /* decode_exit(bytes) -> table: a saved kvm_run page. */
@@ -296,13 +301,29 @@ static int decode_exit(lua_State *L) {
   return 1;
 }
 
+/* The names of the reasons by number, so that run() pushes them without a look
+ * at their letters. */
+static void openreasons(lua_State *L) {
+  const struct kl_exits *x = kl_exitrows(L);
+  lua_newtable(L);
+  for (int i = 0; i < KL_REASONS; i++) {
+    if (x->rows[i] == NULL) continue;
+    lua_pushstring(L, x->rows[i]->name);
+    lua_rawseti(L, -2, i);
+  }
+  lua_pushliteral(L, "timeout");
+  lua_rawseti(L, -2, KL_R_TIMEOUT);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &reasons_key);
+}
+
 void kl_openexits(lua_State *L) {
   kl_openexitrows(L);
+  openreasons(L);
   lua_getfield(L, -1, "class");
-  kl_newclass(L, &kl_exit_class);
+  luaL_newlib(L, methods);
   lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &kl_exit_class); /* the methods */
-  lua_setfield(L, -2, kl_exit_class.name);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &methods_key);
+  lua_setfield(L, -2, "kvm.exit");
   lua_pop(L, 1);
   lua_pushcfunction(L, decode_exit);
   lua_setfield(L, -2, "decode_exit");

@@ -1,48 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /* kvm.exit: the kvm_run page of a vCPU, read in place.
  *
- * A field is read by a function the first time; from then on run() keeps the
- * fields that a script has asked for in the table that is the object's __index,
- * where reading costs no call. A field that has not changed is not stored
- * again, so nothing is allocated and little is done per exit. */
+ * It is a table. A field is read by a function the first time a script asks
+ * for it; from then on run() keeps it in the table itself, where reading costs
+ * no call. What has not changed is not stored again, so an exit allocates
+ * nothing and costs little. A field that answers the guest stays out of the
+ * table, so that assigning to it reaches the page. */
 #ifndef KL_EXIT_H
 #define KL_EXIT_H
 
 #include "internal.h"
 
-enum { KL_REASONS = 64, KL_EXIT_FIELDS = 16 };
-
-/* Per state: the rows by reason, and the interned names of their fields. The
- * names are anchored, so equal pointers mean equal names. */
+/* Per state: the rows by reason. names are the fields' interned names: they
+ * are anchored, so equal pointers mean equal names. is_write tells whether the
+ * guest gives data or wants it; NULL: it can always be answered. */
 struct kl_exits {
   const struct kl_exit_row *rows[KL_REASONS];
   const char **names[KL_REASONS];
-};
-
-struct kl_exit {
-  struct kl_object object;
-  struct kl_vcpu *v; /* user value 1 keeps it alive; 2 is the table */
-  const struct kl_exits *exits;
-  int shown;                    /* the reason whose fields the table holds */
-  uint32_t wanted[KL_REASONS];  /* bits of the fields that were asked for */
-  uint64_t held[KL_EXIT_FIELDS]; /* what the table holds */
+  const struct kl_exit_field *is_write[KL_REASONS];
 };
 
 /* Payloads that every architecture's kvm_run page has (exit_rows.c). Ends with
  * a NULL name. */
 extern const struct kl_exit_row kl_exit_rows[];
 
-/* Pushes the exit object of the vCPU at the top. [-0, +1] */
+/* Makes the exit table of the vCPU at the top and pushes it. [-0, +1] */
 void kl_newexit(lua_State *L, struct kl_vcpu *v);
 
-/* Pushes the name of v->last_reason for the vCPU at idx. [-0, +1] */
-void kl_pushreason(lua_State *L, int idx, struct kl_vcpu *v);
+/* Pushes the table of reasons' names by number. [-0, +1] */
+void kl_pushreasons(lua_State *L);
 
-/* Pushes the exit object of the vCPU at idx with the fields of v->last_reason
- * in its table. [-0, +1] */
-void kl_pushexit(lua_State *L, int idx, struct kl_vcpu *v);
+/* Brings the exit table at idx (which may be an upvalue) up to date with
+ * v->last_reason. */
+void kl_showexit(lua_State *L, int idx, struct kl_vcpu *v);
 
-/* Empties the table of the vCPU at idx: fields are read from the page. */
+/* Empties it: fields are read from the page. */
 void kl_hideexit(lua_State *L, int idx, struct kl_vcpu *v);
 
 /* ---- what exit.c and exit_fields.c share ------------------------------------ */
@@ -53,9 +45,15 @@ const char *kl_reasonname(const struct kl_exits *x, int reason);
 /* The index of a field by its interned name, or -1. */
 int kl_findexitfield(const struct kl_exits *x, int reason, const char *name);
 
-/* Whether the field is a number that the table may hold; loads it. */
-bool kl_loadexitfield(const struct kl_exit_field *f,
-                      const unsigned char *page, size_t n, uint64_t *value);
+/* The value of a field that is a number or a boolean. */
+static inline uint64_t kl_loadexitfield(const struct kl_exit_field *f,
+                                        const unsigned char *page, size_t n) {
+  if (f->kind == KL_X_LOAD) return f->load(page, n);
+  uint64_t v = kl_loaduint(page + f->offset, f->size);
+  if (f->kind == KL_X_BOOL) return v != 0;
+  uint64_t sign = f->kind == KL_X_INT ? (uint64_t)1 << (f->size * 8 - 1) : 0;
+  return (v ^ sign) - sign;
+}
 
 /* Pushes a field. [-0, +1] */
 void kl_pushexitfield(lua_State *L, const struct kl_exit_field *f,

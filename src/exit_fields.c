@@ -28,25 +28,6 @@ int kl_findexitfield(const struct kl_exits *x, int reason, const char *name) {
 
 /* ---- reading -------------------------------------------------------------- */
 
-static int64_t signextend(uint64_t v, size_t size) {
-  uint64_t sign = (uint64_t)1 << (size * 8 - 1);
-  return size == 8 ? (int64_t)v : (int64_t)((v ^ sign) - sign);
-}
-
-bool kl_loadexitfield(const struct kl_exit_field *f,
-                      const unsigned char *page, size_t n, uint64_t *value) {
-  const unsigned char *p = page + f->offset;
-  switch (f->kind) {
-    case KL_X_UINT: *value = kl_loaduint(p, f->size); return true;
-    case KL_X_BOOL: *value = kl_loaduint(p, f->size) != 0; return true;
-    case KL_X_INT:
-      *value = (uint64_t)signextend(kl_loaduint(p, f->size), f->size);
-      return true;
-    case KL_X_LOAD: *value = f->load(page, n); return true;
-    default: return false;
-  }
-}
-
 static void pushlist(lua_State *L, const struct kl_exit_field *f,
                      const unsigned char *p) {
   lua_createtable(L, f->count, 0);
@@ -59,17 +40,16 @@ static void pushlist(lua_State *L, const struct kl_exit_field *f,
 void kl_pushexitfield(lua_State *L, const struct kl_exit_field *f,
                       const unsigned char *page, size_t n) {
   const unsigned char *p = page + f->offset;
-  uint64_t v;
   if (f->kind == KL_X_CALL)
     f->get(L, page, n);
   else if (f->kind == KL_X_BYTES)
     lua_pushlstring(L, (const char *)p, f->size);
   else if (f->kind == KL_X_LIST)
     pushlist(L, f, p);
-  else if (kl_loadexitfield(f, page, n, &v) && f->kind == KL_X_BOOL)
-    lua_pushboolean(L, v != 0);
+  else if (f->kind == KL_X_BOOL)
+    lua_pushboolean(L, kl_loadexitfield(f, page, n) != 0);
   else
-    lua_pushinteger(L, (lua_Integer)v);
+    lua_pushinteger(L, (lua_Integer)kl_loadexitfield(f, page, n));
 }
 
 static bool inside(const struct kl_exit_field *f, size_t n) {
@@ -143,6 +123,10 @@ static void addrow(lua_State *L, struct kl_exits *x,
   names[n] = NULL;
   x->rows[row->reason] = row;
   x->names[row->reason] = names;
+  x->is_write[row->reason] = NULL;
+  for (size_t i = 0; i < n; i++)
+    if (strcmp(names[i], "is_write") == 0)
+      x->is_write[row->reason] = &row->fields[i];
 }
 
 void kl_openexitrows(lua_State *L) {

@@ -61,12 +61,20 @@ struct kl_device {
 };
 
 /* User values of a kvm.vcpu. */
-enum {
-  KL_VCPU_VM = 1,
-  KL_VCPU_EXIT,
-  KL_VCPU_REGS,
-  KL_VCPU_REASON, /* the name of last_named */
-  KL_VCPU_UVS = KL_VCPU_REASON
+enum { KL_VCPU_VM = 1, KL_VCPU_EXIT, KL_VCPU_REGS, KL_VCPU_UVS = 3 };
+
+enum { KL_REASONS = 64, KL_EXIT_FIELDS = 16 };
+
+/* What the exit table of a vCPU holds (exit.c). */
+struct kl_shown {
+  const struct kl_exits *exits;  /* the rows */
+  uint16_t wanted[KL_REASONS];   /* bits of the fields that were asked for */
+  int shape;                     /* the exit they are of, -1: none */
+  int n;
+  struct kl_held {
+    const struct kl_exit_field *field;
+    uint64_t value;
+  } held[KL_EXIT_FIELDS];
 };
 
 struct kl_vcpu {
@@ -74,7 +82,7 @@ struct kl_vcpu {
   struct kl_vm *vm;    /* kept alive by the user value */
   struct kvm_run *run; /* NULL: closed */
   uint32_t id;
-  struct kl_exit *exit; /* kept alive by the user value */
+  struct kl_shown shown; /* exit.c */
   bool is_running;
   struct kl_vcpu *outer; /* the vCPU whose handler runs this one */
   pid_t tid;             /* the thread inside run(), 0: none */
@@ -89,14 +97,13 @@ struct kl_vcpu {
   int error;          /* errno of a run that failed */
   uint64_t sync_valid; /* groups in run->s.regs that are the vCPU's state */
   uint64_t sync_used;  /* groups somebody has asked for */
-  int last_named;      /* the reason whose name is kept */
   int last_reason;     /* of the exit the script sees; KL_R_NONE: none */
   void *ring;          /* dirty ring, mapped on first use */
   uint32_t ring_size, ring_next;
 };
 
 extern const struct kl_class kl_system_class, kl_vm_class, kl_vcpu_class,
-    kl_device_class, kl_exit_class, kl_memory_class, kl_eventfd_class,
+    kl_device_class, kl_memory_class, kl_eventfd_class,
     kl_stats_class, kl_regs_class;
 
 /* kl_to*: the object in any state; kl_check*: raises when it is closed
@@ -188,13 +195,13 @@ extern const struct kl_layout *const kl_layouts[]; /* ends with NULL */
 
 /* A field of an exit, at an offset of the kvm_run page. */
 enum kl_exit_kind {
-  KL_X_UINT,   /* integer */
-  KL_X_INT,    /* signed integer */
-  KL_X_BOOL,   /* integer shown as a boolean */
-  KL_X_BYTES,  /* byte string */
-  KL_X_LIST,   /* count integers of size bytes */
-  KL_X_LOAD,   /* integer from the load function */
-  KL_X_CALL,   /* get and set functions */
+  KL_X_UINT,  /* integer */
+  KL_X_INT,   /* signed integer */
+  KL_X_BOOL,  /* integer shown as a boolean */
+  KL_X_LOAD,  /* integer from the load function; so far: numbers */
+  KL_X_BYTES, /* byte string */
+  KL_X_LIST,  /* count integers of size bytes */
+  KL_X_CALL,  /* get and set functions */
 };
 
 struct kl_exit_field {
@@ -266,6 +273,8 @@ struct kl_access {
 void kl_kick(struct kl_vcpu *v);
 
 int kl_vcpu_run(lua_State *L);
+/* Pushes run as a function of the vCPU at idx alone, which is faster. */
+void kl_pushrun(lua_State *L, int idx);
 int kl_vcpu_exits(lua_State *L);
 int kl_vcpu_kick(lua_State *L);
 int kl_vcpu_complete(lua_State *L);

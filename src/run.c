@@ -137,21 +137,32 @@ static int enter(lua_State *L, struct kl_vcpu *v) {
 
 /* ---- the loop -------------------------------------------------------------------- */
 
-/* Between begin and end nothing may raise: the thread's mask is changed. */
-static int begin(struct kl_vcpu *v, int64_t timeout, sigset_t *old) {
+/* Between begin and end nothing may raise. */
+static void begin(struct kl_vcpu *v) {
   struct kl_context *context = v->handle.context;
-  sigset_t set = stopset();
-  pthread_sigmask(SIG_BLOCK, &set, old);
   v->is_running = true;
   v->outer = context->running;
   context->running = v;
+}
+
+static void end(struct kl_vcpu *v) {
+  v->handle.context->running = v->outer;
+  v->is_running = false;
+}
+
+/* Makes the vCPU one that the signal stops. Costs system calls, so a run that
+ * nobody can want to stop from outside does without: the first one with a
+ * timeout begins it, for the rest of the vCPU's life. */
+static int mask(struct kl_vcpu *v, int64_t timeout, sigset_t *old) {
+  sigset_t set = stopset();
+  pthread_sigmask(SIG_BLOCK, &set, old);
   __atomic_store_n(&v->tid, gettid(), __ATOMIC_SEQ_CST);
-  if (setmask(v, old) < 0) return -1;
   v->is_timed = timeout >= 0;
+  if (setmask(v, old) < 0) return -1;
   return v->is_timed ? armtimer(v, timeout) : 0;
 }
 
-static void end(struct kl_vcpu *v, const sigset_t *old) {
+static void unmask(struct kl_vcpu *v, const sigset_t *old) {
   __atomic_store_n(&v->tid, 0, __ATOMIC_SEQ_CST);
   /* A kick in another thread may have seen the thread's id: its signal must
    * come while the signal is still blocked. */
@@ -159,21 +170,20 @@ static void end(struct kl_vcpu *v, const sigset_t *old) {
   if (v->is_timed && v->has_timer) settimer(v, 0);
   if (v->is_timed || v->signalled) drain(v);
   v->is_timed = false;
-  v->handle.context->running = v->outer;
-  v->is_running = false;
   pthread_sigmask(SIG_SETMASK, old, NULL);
 }
 
 /* In protected mode, as devices are Lua code: hands exits to their devices and
- * enters again until there is one that none takes. Stack: the vCPU as a light
- * userdata, the table of devices. */
+ * enters again until there is one that none takes. Stack: KL_SERVE_*. */
 static int serve(lua_State *L) {
-  struct kl_vcpu *v = lua_touserdata(L, 1);
+  struct kl_vcpu *v = lua_touserdata(L, KL_SERVE_VCPU);
   struct kl_target target;
+  int device = 0;
+  kl_pushmethods(L);
   while (kl_finddevice(v, &target)) {
-    kl_calldevice(L, &target);
+    kl_calldevice(L, &target, &device);
     v->last_reason = enter(L, v);
-    if (v->last_reason < 0) v->error = errno;
+    v->error = errno;
   }
   return 0;
 }
@@ -186,17 +196,17 @@ static int addtraceback(lua_State *L) {
 }
 
 /* Runs until an exit that no device takes; its reason is v->last_reason. False
- * leaves a handler's error on the stack. */
-static bool loop(lua_State *L, struct kl_vcpu *v) {
+ * leaves a handler's error on the stack. vcpu and exit are indices. */
+static bool loop(lua_State *L, struct kl_vcpu *v, int vcpu, int exit) {
   struct kl_target target;
   v->last_reason = enter(L, v);
   v->error = errno;
   if (v->vm->bus == NULL || !kl_finddevice(v, &target)) return true;
-  kl_hideexit(L, lua_gettop(L), v);
+  kl_hideexit(L, exit, v);
   lua_pushcfunction(L, addtraceback);
   lua_pushcfunction(L, serve);
   lua_pushlightuserdata(L, v);
-  lua_getiuservalue(L, -4, KL_VCPU_VM);
+  lua_getiuservalue(L, vcpu, KL_VCPU_VM);
   lua_getiuservalue(L, -1, KL_VM_DEVICES);
   lua_remove(L, -2);
   if (lua_pcall(L, 2, 0, -4) != LUA_OK) return false;
@@ -204,30 +214,46 @@ static bool loop(lua_State *L, struct kl_vcpu *v) {
   return true;
 }
 
-static int failrun(lua_State *L, struct kl_vcpu *v, int err) {
-  kl_hideexit(L, lua_gettop(L), v);
+static int failrun(lua_State *L, struct kl_vcpu *v, int exit, int err) {
   v->last_reason = KL_R_NONE;
+  kl_hideexit(L, exit, v);
   return kl_fail(L, "KVM_RUN", err, "vCPU %d: %s", (int)v->id, strerror(err));
 }
 
-/* Runs the vCPU at the top of the stack, for timeout nanoseconds when that is
- * not negative, and pushes the reason and the exit. [-0, +2] */
-static int run(lua_State *L, struct kl_vcpu *v, int64_t timeout) {
+static int pushresults(lua_State *L, struct kl_vcpu *v, int exit,
+                       int reasons) {
+  kl_showexit(L, exit, v);
+  if (lua_rawgeti(L, reasons, v->last_reason) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_pushliteral(L, "unknown");
+  }
+  lua_pushvalue(L, exit);
+  return 2;
+}
+
+/* Runs a vCPU, for timeout nanoseconds when that is not negative, and pushes
+ * the reason and the exit. The vCPU, its exit table and the table of reasons
+ * are at absolute or pseudo-indices. [-0, +2] */
+static int run(lua_State *L, struct kl_vcpu *v, int64_t timeout, int vcpu,
+               int exit, int reasons) {
   sigset_t old;
+  bool ok, masked = timeout >= 0 || v->has_mask || v->has_user_mask;
   if (v->is_running)
     return luaL_error(L, "kvm.vcpu is running already: a handler cannot run "
                          "the vCPU that called it");
-  luaL_checkstack(L, 12, NULL);
-  int begun = begin(v, timeout, &old), err = errno;
-  bool ok = begun < 0 || loop(L, v);
-  end(v, &old);
-  if (begun < 0) return failrun(L, v, err);
+  begin(v);
+  if (masked && mask(v, timeout, &old) < 0) {
+    int err = errno;
+    unmask(v, &old);
+    end(v);
+    return failrun(L, v, exit, err);
+  }
+  ok = loop(L, v, vcpu, exit);
+  if (masked) unmask(v, &old);
+  end(v);
   if (!ok) return lua_error(L);
-  if (v->last_reason < 0) return failrun(L, v, v->error);
-  int idx = lua_gettop(L);
-  kl_pushreason(L, idx, v);
-  kl_pushexit(L, idx, v);
-  return 2;
+  if (v->last_reason < 0) return failrun(L, v, exit, v->error);
+  return pushresults(L, v, exit, reasons);
 }
 
 /* The timeout of the options at idx in nanoseconds; -1: none. */
@@ -245,28 +271,46 @@ static int64_t timeoutof(lua_State *L, int idx) {
 /* vcpu:run{timeout = seconds}? -> reason, exit */
 int kl_vcpu_run(lua_State *L) {
   struct kl_vcpu *v = kl_checkvcpu(L, 1);
-  if (lua_gettop(L) == 1) return run(L, v, -1);
   kl_maxargs(L, 2);
   int64_t timeout = timeoutof(L, 2);
   lua_settop(L, 1);
-  return run(L, v, timeout);
+  lua_getiuservalue(L, 1, KL_VCPU_EXIT);
+  kl_pushreasons(L);
+  return run(L, v, timeout, 1, 2, 3);
 }
 
-/* Upvalues: the vCPU, the deadline (-1: none), whether it has passed. */
+/* The same for one vCPU. Upvalues: it, its exit table, the reasons. */
+static int ownrun(lua_State *L) {
+  struct kl_vcpu *v = lua_touserdata(L, lua_upvalueindex(1));
+  if (lua_gettop(L) != 1 || lua_touserdata(L, 1) != v || v->run == NULL)
+    return kl_vcpu_run(L);
+  return run(L, v, -1, 1, lua_upvalueindex(2), lua_upvalueindex(3));
+}
+
+void kl_pushrun(lua_State *L, int idx) {
+  lua_pushvalue(L, idx);
+  lua_getiuservalue(L, idx, KL_VCPU_EXIT);
+  kl_pushreasons(L);
+  lua_pushcclosure(L, ownrun, 3);
+}
+
+/* Upvalues: the vCPU, its exit table, the reasons, the deadline (-1: none),
+ * whether it has passed. */
 static int nextexit(lua_State *L) {
-  int64_t deadline = lua_tointeger(L, lua_upvalueindex(2)), left = -1;
+  int64_t deadline = lua_tointeger(L, lua_upvalueindex(4)), left = -1;
   lua_settop(L, 0);
-  if (lua_toboolean(L, lua_upvalueindex(3))) return 0;
-  lua_pushvalue(L, lua_upvalueindex(1));
-  struct kl_vcpu *v = kl_checkvcpu(L, 1);
+  if (lua_toboolean(L, lua_upvalueindex(5))) return 0;
+  struct kl_vcpu *v = lua_touserdata(L, lua_upvalueindex(1));
+  if (v->run == NULL) return luaL_error(L, "kvm.vcpu is closed");
   if (deadline >= 0) {
     left = deadline - kl_now();
     if (left < 0) left = 0;
   }
-  int n = run(L, v, left);
+  int n = run(L, v, left, lua_upvalueindex(1), lua_upvalueindex(2),
+              lua_upvalueindex(3));
   if (v->last_reason == KL_R_TIMEOUT) {
     lua_pushboolean(L, true);
-    lua_replace(L, lua_upvalueindex(3));
+    lua_replace(L, lua_upvalueindex(5));
   }
   return n;
 }
@@ -278,9 +322,11 @@ int kl_vcpu_exits(lua_State *L) {
   kl_maxargs(L, 2);
   int64_t timeout = timeoutof(L, 2);
   lua_settop(L, 1);
+  lua_getiuservalue(L, 1, KL_VCPU_EXIT);
+  kl_pushreasons(L);
   lua_pushinteger(L, timeout < 0 ? -1 : kl_now() + timeout);
   lua_pushboolean(L, false);
-  lua_pushcclosure(L, nextexit, 3);
+  lua_pushcclosure(L, nextexit, 5);
   return 1;
 }
 
@@ -306,15 +352,13 @@ int kl_vcpu_complete(lua_State *L) {
   int reason = enter(L, v), err = errno;
   v->run->immediate_exit = kicked;
   v->handle.context->stop = stop;
-  if (reason < 0) return failrun(L, v, err);
+  lua_getiuservalue(L, 1, KL_VCPU_EXIT);
+  if (reason < 0) return failrun(L, v, 2, err);
   v->last_reason = reason == KL_R_INTR ? KL_R_NONE : reason;
-  if (reason == KL_R_INTR) {
-    kl_hideexit(L, 1, v);
-    return 0;
-  }
-  kl_pushreason(L, 1, v);
-  kl_pushexit(L, 1, v);
-  return 2;
+  kl_pushreasons(L);
+  if (reason != KL_R_INTR) return pushresults(L, v, 2, 3);
+  kl_hideexit(L, 2, v);
+  return 0;
 }
 
 /* vcpu:set_signal_mask(list?): the signals blocked while the guest runs; nil:

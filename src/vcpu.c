@@ -27,7 +27,8 @@ static int vcpu_close(lua_State *L) {
   if (v->run != NULL) {
     munmap(v->run, (size_t)v->handle.machine->run_size);
     v->run = NULL;
-    kl_hideexit(L, 1, v);
+    lua_getiuservalue(L, 1, KL_VCPU_EXIT);
+    kl_hideexit(L, -1, v);
     setfield(L, 1, "fd", -1);
   }
   kl_closehandle(&v->handle);
@@ -38,7 +39,7 @@ void kl_newvcpu(lua_State *L, struct kl_vm *vm, uint32_t id) {
   struct kl_vcpu *v = kl_newhandle(L, &kl_vcpu_class, KL_VCPU_UVS);
   v->id = id;
   v->vm = vm;
-  v->last_reason = v->last_named = KL_R_NONE;
+  v->last_reason = KL_R_NONE;
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, KL_VCPU_VM);
   kl_newexit(L, v);
@@ -55,6 +56,8 @@ static void setfields(lua_State *L) {
   lua_setfield(L, -2, "vm");
   lua_getiuservalue(L, object, KL_VCPU_EXIT);
   lua_setfield(L, -2, "exit");
+  kl_pushrun(L, object);
+  lua_setfield(L, -2, "run");
   kl_pushregs(L, object);
   lua_setfield(L, -2, "regs");
   lua_pushinteger(L, v->id);
