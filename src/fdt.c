@@ -19,14 +19,13 @@
 #include <string.h>
 
 #include "fdt_blob.h"
+#include "kvmlua.h"
 
 enum {
   MAX_NAME = 1024,
   OLDEST_VERSION = 16, /* older ones store full paths as names */
   LATEST_VERSION = 17
 };
-
-int luaopen_kvm_fdt_core(lua_State *L);
 
 static const char *meaning(int err) {
   static const char *const text[FDT_ERR_MAX + 1] = {
@@ -424,8 +423,6 @@ static int core_write(lua_State *L) {
   reserve(&w, FDT_TAGSIZE);
   kl_fdt_check(L, "device tree", fdt_finish(w.fdt));
   fdt_set_boot_cpuid_phys(w.fdt, (uint32_t)cpu);
-  /* What dtc writes; libfdt claims version 2, which never held. */
-  fdt_set_last_comp_version(w.fdt, OLDEST_VERSION);
   lua_pushlstring(L, w.fdt, fdt_totalsize(w.fdt));
   return 1;
 }
