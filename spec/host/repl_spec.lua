@@ -78,7 +78,7 @@ end)
 describe("Ctrl-C", function()
   it("stops a loop and keeps the prompt", function()
     local screen, status = host.type({}, { "<> ", ">print 'x1' while true do end\\n",
-      "<\nx1", ">\\x03", "<interrupted!", "<> ", ">6 * 7\\n", "<42", "<> ",
+      "<\\nx1", ">\\x03", "<interrupted!", "<> ", ">6 * 7\\n", "<42", "<> ",
       ">\\x04" })
     assert.equal(0, status, screen)
   end)
@@ -86,7 +86,7 @@ describe("Ctrl-C", function()
   it("stops a value that takes long to show", function()
     local screen, status = host.type({}, { "<> ",
       ">setmetatable({}, {__tostring = function() print 'x1' "
-        .. "while true do end end})\\n", "<\nx1", ">\\x03", "<interrupted!",
+        .. "while true do end end})\\n", "<\\nx1", ">\\x03", "<interrupted!",
       "<> ", ">\\x04" })
     assert.equal(0, status, screen)
   end)
@@ -108,8 +108,8 @@ describe("Ctrl-C", function()
         cpu.regs { cs_base = 0, cs_selector = 0, rip = 0x1000, rflags = 2 }
       end]]
     local screen, status = host.type({ "-i", script }, { "<> ",
-      ">print 'x1' cpu:run()\\n", "<\nx1", ">\\x03", "<interrupted!", "<> ",
-      ">print(cpu:run { timeout = 0.01 })\\n", "<\ntimeout", "<> ", ">\\x04" })
+      ">print 'x1' cpu:run()\\n", "<\\nx1", ">\\x03", "<interrupted!", "<> ",
+      ">print(cpu:run { timeout = 0.01 })\\n", "<\\ntimeout", "<> ", ">\\x04" })
     assert.equal(0, status, screen)
   end)
 end)

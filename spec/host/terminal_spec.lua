@@ -72,7 +72,7 @@ end)
 describe("Ctrl-C at the prompt", function()
   it("gives up the line", function()
     local screen = session { ">print('no')", "<no')", ">\\x03", "<> ",
-      ">print('yes')\\n", "<\nyes" }
+      ">print('yes')\\n", "<\\nyes" }
     assert.falsy(screen:find("\nno"))
   end)
 

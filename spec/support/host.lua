@@ -58,7 +58,7 @@ end
 
 --- The same at a terminal: steps as in spec/support/pty.c. HOME is an empty
 --- directory unless opts.env has one.
----@return string screen without control sequences
+---@return string screen
 ---@return integer status
 function M.type(args, steps, opts)
   opts = opts or {}
@@ -68,7 +68,6 @@ function M.type(args, steps, opts)
     { M.file(table.concat(steps, "\n") .. "\n"), opts.program or M.kvmlua,
       table.unpack(args) },
     { program = M.build .. "/pty", env = env })
-  screen = screen:gsub("\27%[[%d;?]*%a", ""):gsub("\r", "")
   return screen .. err, status
 end
 

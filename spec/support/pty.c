@@ -3,8 +3,10 @@
  * person would. Each line of SCRIPT is one step:
  *   >text   types the text; \n, \t, \e and \xHH as in C
  *   <text   waits until the command has written the text
- * Everything the command writes comes out, its exit status is returned; 125
- * says that an awaited text did not come within ten seconds. */
+ * Everything the command writes comes out, without returns and terminal control
+ * sequences; its exit status is returned. 125 says that an awaited text did not
+ * come within ten seconds. */
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <pty.h>
@@ -21,18 +23,37 @@ static char seen[1 << 20]; /* all the output */
 static size_t nseen, matched;
 static int terminal;
 
+/* Is it text? Not in ESC [ ... letter. */
+static bool is_text(char c) {
+  static enum { TEXT, ESCAPE, SEQUENCE } state;
+  switch (state) {
+  case ESCAPE:
+    state = c == '[' ? SEQUENCE : TEXT;
+    return false;
+  case SEQUENCE:
+    if (isalpha((unsigned char)c))
+      state = TEXT;
+    return false;
+  default:
+    if (c == '\033')
+      state = ESCAPE;
+    return c != '\033' && c != '\r';
+  }
+}
+
 /* Copies what comes; false at the end or when nothing comes for so long. */
 static bool pump(int ms) {
   struct pollfd p = {.fd = terminal, .events = POLLIN};
-  if (poll(&p, 1, ms) <= 0 || nseen == sizeof seen - 1)
+  char buffer[4096];
+  if (poll(&p, 1, ms) <= 0 || sizeof seen - nseen < sizeof buffer)
     return false;
-  ssize_t n = read(terminal, seen + nseen, sizeof seen - 1 - nseen);
-  if (n <= 0)
-    return false;
-  fwrite(seen + nseen, 1, (size_t)n, stdout);
-  fflush(stdout);
-  nseen += (size_t)n;
-  return true;
+  ssize_t n = read(terminal, buffer, sizeof buffer);
+  for (ssize_t i = 0; i < n; i++)
+    if (is_text(buffer[i])) {
+      putchar(buffer[i]);
+      seen[nseen++] = buffer[i];
+    }
+  return n > 0;
 }
 
 static bool await(const char *text) {
@@ -72,7 +93,7 @@ static bool play(FILE *script) {
     if (line[0] == '>') {
       if (write(terminal, line + 1, n) != (ssize_t)n)
         return false;
-    } else if (!await(line + 1)) {
+    } else if (line[0] != '<' || !await(line + 1)) {
       fprintf(stderr, "pty: never seen: %s\n", line + 1);
       return false;
     }

@@ -53,6 +53,8 @@ static enum kl_input readplain(const char *prompt, char **line) {
 
 /* ---- readline -------------------------------------------------------------- */
 
+static volatile sig_atomic_t continued; /* after Ctrl-Z and fg */
+static struct sigaction old_sigcont;
 static char *history_file;
 static char *taken;
 static bool is_taken;
@@ -63,6 +65,11 @@ static void take(char *line) {
   is_taken = true;
 }
 
+static void on_sigcont(int sig) {
+  (void)sig;
+  continued = 1;
+}
+
 /* Waits for input or a signal. Signals get in while it waits and not before,
  * so that none slips in between the look at it and the wait. */
 static bool waitinput(void) {
@@ -70,30 +77,27 @@ static bool waitinput(void) {
   sigset_t block, old;
   sigemptyset(&block);
   sigaddset(&block, SIGINT);
+  sigaddset(&block, SIGCONT);
   sigprocmask(SIG_BLOCK, &block, &old);
-  bool is_ready = !rl_pending_signal() && !kl_interrupted &&
+  bool is_ready = !rl_pending_signal() && !kl_interrupted && !continued &&
                   ppoll(&input, 1, NULL, &old) > 0;
   sigprocmask(SIG_SETMASK, &old, NULL);
   return is_ready;
 }
 
-/* Lets readline put the terminal in order for what it has caught, and pass it
- * on: to our handler, or to the default that stops the process. */
-static void handlesignals(void) {
-  int pending = rl_pending_signal();
-  rl_check_signals();
-  if (pending == SIGTSTP) /* and is here again */
-    rl_forced_update_display();
-}
-
 static enum kl_input readedited(const char *prompt, char **line) {
   is_taken = false;
   taken = NULL;
+  continued = 0;
   rl_callback_handler_install(prompt, take);
   while (!is_taken && !kl_interrupted) {
     if (waitinput())
       rl_callback_read_char();
-    handlesignals();
+    rl_check_signals(); /* may stop the process, or call our handlers */
+    if (continued && !is_taken) {
+      continued = 0;
+      rl_forced_update_display();
+    }
   }
   if (!is_taken)
     rl_callback_handler_remove();
@@ -121,6 +125,9 @@ static void openhistory(void) {
 static void openreadline(void) {
   rl_readline_name = "kvmlua";
   rl_persistent_signal_handlers = 1;
+  struct sigaction action = {.sa_handler = on_sigcont};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGCONT, &action, &old_sigcont);
   rl_bind_key('\t', rl_insert);
   openhistory();
 }
@@ -137,6 +144,7 @@ void kl_remember(const char *text) {
 }
 
 static void closereadline(void) {
+  sigaction(SIGCONT, &old_sigcont, NULL);
   if (history_file != NULL)
     history_truncate_file(history_file, 1000);
   free(history_file);
