@@ -175,7 +175,14 @@ describe("kvm.memory: read and write", function()
     raises("string expected", m.write, m, 0, 42)
     raises("string expected", m.write, m, 0)
     raises("surplus argument", m.read, m, 0, 1, 2)
-    raises("surplus argument", m.write, m, 0, "", 2)
+    raises("table expected, got number", m.write, m, 0, "", 2)
+    raises("surplus argument", m.write, m, 0, "", {}, 2)
+  end)
+
+  it("takes what an assembler returns: bytes and symbols", function()
+    local function assemble() return "code", { label = 0 } end
+    m:write(0, assemble())
+    assert.equal("code", m:read(0, 4))
   end)
 
   it("refuses to work on anything else", function()

@@ -42,6 +42,10 @@ unsigned char *kl_writablebytes(lua_State *L, int arg,
  * [-0, +1] */
 void kl_pushbytes(lua_State *L, const unsigned char *bytes, size_t n);
 
+/* The byte string at argument 3, the last one. A table may follow it: the
+ * symbols that an assembler returns behind the code. */
+const char *kl_checkcode(lua_State *L, size_t *n);
+
 /* Gives a closed object the guest_memfd that the VM makes (guest_memfd.c). */
 void kl_openguestmemfd(lua_State *L, int vm, struct kl_memory *m,
                        uint64_t size, uint64_t flags);

@@ -65,14 +65,19 @@ int kl_memory_read(lua_State *L) {
   return 1;
 }
 
+const char *kl_checkcode(lua_State *L, size_t *n) {
+  kl_maxargs(L, 4);
+  luaL_checktype(L, 3, LUA_TSTRING);
+  if (!lua_isnoneornil(L, 4)) luaL_checktype(L, 4, LUA_TTABLE);
+  return lua_tolstring(L, 3, n);
+}
+
 /* Returns the memory, so that calls can be chained. */
 int kl_memory_write(lua_State *L) {
   struct kl_memory *m = kl_checkmemory(L, 1);
-  kl_maxargs(L, 3);
   uint64_t offset = checkoffset(L);
-  luaL_checktype(L, 3, LUA_TSTRING);
   size_t n;
-  const char *bytes = lua_tolstring(L, 3, &n);
+  const char *bytes = kl_checkcode(L, &n);
   memcpy(kl_writablebytes(L, 3, m, offset, n), bytes, n);
   lua_settop(L, 1);
   return 1;

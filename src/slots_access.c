@@ -75,11 +75,9 @@ static int vm_read(lua_State *L) {
  * read-only for the guest, not here. */
 static int vm_write(lua_State *L) {
   struct kl_vm *vm = kl_checkvm(L, 1);
-  kl_maxargs(L, 3);
   uint64_t gpa = (uint64_t)luaL_checkinteger(L, 2);
-  luaL_checktype(L, 3, LUA_TSTRING);
   size_t n;
-  const char *bytes = lua_tolstring(L, 3, &n);
+  const char *bytes = kl_checkcode(L, &n);
   checkrange(L, vm, gpa, n, true);
   for (uint64_t part; n > 0; bytes += part, gpa += part, n -= part) {
     part = n;

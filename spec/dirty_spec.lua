@@ -1,0 +1,234 @@
+-- SPDX-License-Identifier: MIT
+local kvm = require "kvm"
+local writer = require "spec.support.writer"
+
+local PAGE = kvm.page_size
+
+local function raises(text, f, ...)
+  local ok, err = pcall(f, ...)
+  assert.is_false(ok, "no error was raised")
+  err = tostring(err)
+  assert(err:find(text, 1, true), ("%q\nis not in\n%s"):format(text, err))
+end
+
+---Asserts that every item of part is in whole: hosts may log more pages.
+local function includes(part, whole)
+  local set = {}
+  for _, v in ipairs(whole) do set[v] = true end
+  for _, v in ipairs(part) do
+    assert(set[v], ("%#x is not among them"):format(v))
+  end
+end
+
+local function has(list, value)
+  for _, v in ipairs(list) do if v == value then return true end end
+  return false
+end
+
+describe("dirty log", function()
+  local vm, ram, guest
+  before_each(function()
+    vm = kvm.create_vm()
+    ram = vm:map(0, 8 * PAGE, { log_dirty = true })
+    guest = writer.new(vm)
+  end)
+
+  it("has a bit for each page that the guest wrote", function()
+    guest.store { PAGE, 3 * PAGE + 5 }
+    local log = vm:get_dirty_log(0)
+    assert.equal(8, #log)
+    assert.equal(0xa, log:byte(1) & 0xa)
+    assert.equal(0, log:byte(1) & 0x10)
+    assert.equal(1, ram:u8(3 * PAGE + 5))
+  end)
+
+  it("starts anew when it is read", function()
+    guest.store { PAGE }
+    vm:get_dirty_log(0)
+    assert.equal(("\0"):rep(8), vm:get_dirty_log(0))
+    guest.store { 2 * PAGE }
+    assert.equal(4, vm:get_dirty_log(0):byte(1) & 6)
+  end)
+
+  it("does not count what the host writes", function()
+    ram:write(PAGE, "host")
+    assert.equal(("\0"):rep(8), vm:get_dirty_log(0))
+  end)
+
+  it("has a word for each 64 pages begun", function()
+    vm:map(1 << 30, 65 * PAGE, { log_dirty = true, slot = 1 })
+    assert.equal(16, #vm:get_dirty_log(1))
+  end)
+
+  it("is refused for a slot without one, with what to do", function()
+    raises("KVM_GET_DIRTY_LOG: ENOENT: slot 20", vm.get_dirty_log, vm, 20)
+    raises("hint: the slot has no dirty log: map it with log_dirty",
+      vm.get_dirty_log, vm, 20)
+  end)
+
+  it("is refused for a slot that does not exist", function()
+    raises("slot 7 does not exist", vm.get_dirty_log, vm, 7)
+    raises("slot 0xffffffffffffffff is outside", vm.get_dirty_log, vm, -1)
+    raises("number expected", vm.get_dirty_log, vm)
+  end)
+
+  it("comes as a list of gpas", function()
+    guest.store { PAGE, 7 * PAGE }
+    local pages = vm:dirty_pages()
+    includes({ PAGE, 7 * PAGE }, pages)
+    assert.is_false(has(pages, 5 * PAGE))
+    assert.same({}, vm:dirty_pages())
+  end)
+
+  it("comes for one slot, by any gpa in it", function()
+    vm:map(10 * PAGE, 2 * PAGE, { log_dirty = true })
+    guest.store { PAGE, 11 * PAGE }
+    includes({ 11 * PAGE }, vm:dirty_pages(11 * PAGE + 7))
+    local pages = vm:dirty_pages(0)
+    includes({ PAGE }, pages)
+    assert.is_false(has(pages, 11 * PAGE))
+    raises("is in no slot", vm.dirty_pages, vm, 1 << 40)
+    raises("gpa: integer expected", vm.dirty_pages, vm, {})
+    raises("KVM_GET_DIRTY_LOG: ENOENT", vm.dirty_pages, vm, 15 * PAGE)
+  end)
+end)
+
+describe("clearing the dirty log by hand", function()
+  local vm, guest
+  local LONG = 100 -- pages: a word of 64 and some
+  before_each(function()
+    vm = kvm.create_vm()
+    if vm:check_extension("MANUAL_DIRTY_LOG_PROTECT2") == 0 then
+      return pending("this host has no MANUAL_DIRTY_LOG_PROTECT2")
+    end
+    vm:enable_cap("MANUAL_DIRTY_LOG_PROTECT2", 1)
+    vm:map(0, 8 * PAGE, { log_dirty = true })
+    vm:map(1 << 30, LONG * PAGE, { log_dirty = true, slot = 1 })
+    guest = writer.new(vm)
+  end)
+
+  it("keeps the log until it is cleared", function()
+    guest.store { PAGE }
+    assert.equal(2, vm:get_dirty_log(0):byte(1) & 2)
+    assert.equal(2, vm:get_dirty_log(0):byte(1) & 2)
+    vm:clear_dirty_log(0, 0, 8)
+    assert.equal(0, vm:get_dirty_log(0):byte(1) & 2)
+  end)
+
+  it("clears the pages of a bitmap only", function()
+    guest.store { PAGE, 2 * PAGE }
+    vm:clear_dirty_log(0, 0, 8, "\2\0\0\0\0\0\0\0")
+    assert.equal(4, vm:get_dirty_log(0):byte(1) & 6)
+  end)
+
+  it("logs again what was cleared", function()
+    guest.store { PAGE }
+    vm:clear_dirty_log(0, 0, 8)
+    guest.store { PAGE }
+    assert.equal(2, vm:get_dirty_log(0):byte(1) & 2)
+  end)
+
+  it("explains that it works on 64 pages at a time", function()
+    raises("bad argument #2 to 'clear_dirty_log' (first page 3 is not a "
+      .. "multiple of 64)", function() vm:clear_dirty_log(1, 3, 64) end)
+    raises("bad argument #3 to 'clear_dirty_log' (10 pages: a multiple of 64 "
+      .. "is needed, except up to the last page of the slot (100))",
+      function() vm:clear_dirty_log(1, 0, 10) end)
+    vm:clear_dirty_log(1, 64, LONG - 64)
+    vm:clear_dirty_log(1, 0, 64)
+  end)
+
+  it("stays inside the slot and the bitmap", function()
+    raises("128 pages at page 0 are outside the slot of 100 pages",
+      vm.clear_dirty_log, vm, 1, 0, 128)
+    raises("are outside the slot", vm.clear_dirty_log, vm, 1, 128, 0)
+    raises("is not a multiple of 64", vm.clear_dirty_log, vm, 1, -1, 64)
+    raises("are outside the slot", vm.clear_dirty_log, vm, 1, -64, 64)
+    raises("8 bytes of bitmap, 16 are needed for 100 pages",
+      vm.clear_dirty_log, vm, 1, 0, LONG, ("\0"):rep(8))
+    raises("slot 9 does not exist", vm.clear_dirty_log, vm, 9, 0, 64)
+    raises("string expected", vm.clear_dirty_log, vm, 1, 0, 64, 5)
+  end)
+end)
+
+describe("dirty ring", function()
+  local vm, guest, entries
+
+  local function cap(name) return vm:check_extension(name) end
+
+  before_each(function()
+    vm = kvm.create_vm()
+    local name = cap("DIRTY_LOG_RING_ACQ_REL") ~= 0 and "DIRTY_LOG_RING_ACQ_REL"
+      or cap("DIRTY_LOG_RING") ~= 0 and "DIRTY_LOG_RING"
+    if not name then return pending("this host has no dirty rings") end
+    local bytes = math.max(PAGE, 16384)
+    vm:enable_cap(name, bytes)
+    entries = bytes // 16
+    vm:map(0, 8 * PAGE, { log_dirty = true, slot = 3 })
+    guest = writer.new(vm)
+  end)
+
+  it("tells slot and page of what the guest wrote", function()
+    guest.store { PAGE, 5 * PAGE + 3 }
+    local pages = {}
+    for _, e in ipairs(guest.cpu:dirty_ring()) do
+      assert.equal(3, e.slot)
+      pages[#pages + 1] = e.offset
+    end
+    includes({ 1, 5 }, pages)
+  end)
+
+  it("is empty once it was harvested", function()
+    guest.store { PAGE }
+    assert.is_true(#guest.cpu:dirty_ring() >= 1)
+    assert.same({}, guest.cpu:dirty_ring())
+  end)
+
+  it("logs pages again after a reset, which counts them", function()
+    guest.store { PAGE }
+    assert.equal(0, vm:reset_dirty_rings())
+    local n = #guest.cpu:dirty_ring()
+    guest.store { PAGE } -- logged again already where KVM emulates
+    n = n + #guest.cpu:dirty_ring()
+    assert.equal(n, vm:reset_dirty_rings())
+    guest.store { PAGE }
+    local again = {}
+    for i, e in ipairs(guest.cpu:dirty_ring()) do again[i] = e.offset end
+    includes({ 1 }, again)
+  end)
+
+  it("goes round", function()
+    local addresses, seen = {}, 0
+    for i = 1, 8 do addresses[i] = (i - 1) * PAGE end
+    for _ = 1, entries // 8 + 3 do
+      guest.store(addresses)
+      local list = {}
+      for i, e in ipairs(guest.cpu:dirty_ring()) do list[i] = e.offset end
+      includes({ 0, 1, 2, 3, 4, 5, 6, 7 }, list)
+      seen = seen + #list
+      assert.equal(#list, vm:reset_dirty_rings())
+    end
+    assert.is_true(seen > entries)
+  end)
+
+  it("takes the place of the log", function()
+    raises("KVM_GET_DIRTY_LOG: ENXIO: slot 3: this VM has dirty rings",
+      vm.get_dirty_log, vm, 3)
+  end)
+
+  it("goes with the vCPU", function()
+    guest.store { PAGE }
+    guest.cpu:dirty_ring()
+    guest.cpu:close()
+    raises("kvm.vcpu is closed", guest.cpu.dirty_ring, guest.cpu)
+  end)
+end)
+
+describe("a VM without dirty rings", function()
+  it("says how to get them", function()
+    local cpu = kvm.create_vm():create_vcpu()
+    raises("this VM has no dirty rings: call vm:enable_cap("
+      .. "'DIRTY_LOG_RING_ACQ_REL', bytes)", cpu.dirty_ring, cpu)
+    raises("surplus argument", cpu.dirty_ring, cpu, 1)
+  end)
+end)
