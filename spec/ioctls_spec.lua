@@ -152,7 +152,7 @@ describe("rows", function()
       irqchip = { irqchip = 0, pin = 1 } }
     local message = { gsi = 33, type = "MSI",
       msi = { address_lo = 0xfee00000, data = 0x31 } }
-    vm:set_gsi_routing { is_x86 and line or message, message }
+    vm:set_gsi_routing { line, message }
     vm:set_gsi_routing {}
     assert.error_matches(function()
       vm:set_gsi_routing { line, { gsi = 1, msi = { addr = 1 } } }

@@ -6,7 +6,7 @@ local names = require "spec.support.uapi_names"
 local exempt = require "spec.support.uapi_exempt"
 local core = require "kvm.core"
 
-local has_compiler = uapi.available()
+local missing = uapi.missing()
 local other = { x86_64 = "arm64", arm64 = "x86_64" }
 local ioctls, layouts = core.ioctls(), core.layouts()
 
@@ -42,7 +42,7 @@ end
 
 local function with_compiler(name, test)
   it(name, function()
-    if not has_compiler then pending("no C compiler on this machine") end
+    if missing then pending(missing) end
     test()
   end)
 end
@@ -226,7 +226,7 @@ end)
 -- The installed header and what uapi.h adds to it.
 describe("the kernel's header", function()
   local macros
-  setup(function() macros = has_compiler and uapi.macros(core.arch) or {} end)
+  setup(function() macros = missing and {} or uapi.macros(core.arch) end)
 
   with_compiler("has no ioctl without a row or a reason", function()
     local elsewhere = uapi.rows(other[core.arch] .. "/ioctls.c")
@@ -284,7 +284,7 @@ describe("the kernel's header", function()
     end
   end)
 
-  it("has 114 ioctls for the two machines together", function()
+  with_compiler("has 114 ioctls for the two machines together", function()
     local all = uapi.rows("ioctls.c")
     for _, arch in ipairs { "x86_64", "arm64" } do
       for name in pairs(uapi.rows(arch .. "/ioctls.c")) do

@@ -15,9 +15,11 @@ local function run(command)
   return pipe:close(), text
 end
 
---- Is there a compiler at all?
-function M.available()
-  return (run(compiler .. " --version"))
+--- Why nothing can be asked here, or nil.
+function M.missing()
+  local file <close> = io.open(source .. "/uapi.h")
+  if not file then return "the sources are not on this machine" end
+  if not run(compiler .. " --version") then return "no C compiler here" end
 end
 
 local function write(name, text)
