@@ -145,8 +145,8 @@ describe("the reader of blobs", function()
   it("refuses trees without one root", function()
     fails("it ends without a whole root", fdt.parse, blob(words(LAST)))
     fails("the structure block has no end", fdt.parse, blob(""))
-    fails("bad device tree blob", fdt.parse, blob(begin "" .. words(END)
-      .. begin "" .. words(END, LAST)))
+    fails("it has more than one root", fdt.parse, blob(begin ""
+      .. words(END) .. begin "" .. words(END, LAST)))
     fails("bad device tree blob", fdt.parse, blob(words(END, LAST)))
     fails("bad device tree blob", fdt.parse,
       blob(begin "" .. words(END, END, LAST)))
@@ -180,7 +180,8 @@ describe("the reader of blobs", function()
   it("refuses properties with wild lengths and names", function()
     for _, length in ipairs { 64, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffff4,
       0xfffffff0, 0xfffffff8, 0xfffffffc } do
-      fails("bad device tree blob", fdt.parse,
+      fails("bad device tree blob: at offset 8 something of "
+        .. length + 12 .. " bytes in a structure block of 28", fdt.parse,
         blob(begin "" .. words(PROP, length, 0, END, LAST)))
     end
     for _, name in ipairs { 5, 0x7fffffff, 0xffffffff } do

@@ -149,6 +149,11 @@ describe("an overlay", function()
     assert.equal("/soc/i2c/led", tree:by_label("led"):path())
   end)
 
+  it("leaves no room behind its result", function()
+    local blob = fdt.apply_overlay(base(), overlay(good))
+    assert.is_true(#blob <= #fdt.build(fdt.parse(blob)) + 64)
+  end)
+
   it("leaves both blobs as they were", function()
     local a, b = base(), overlay(good)
     local copy_a, copy_b = a .. "", b .. ""

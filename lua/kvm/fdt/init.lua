@@ -117,7 +117,6 @@ function M.tree(t, opts)
   local header = tree:header()
   header.reservations = opts.reservations or header.reservations
   header.boot_cpuid = opts.boot_cpuid or header.boot_cpuid
-  check_header(header)
   return tree
 end
 
@@ -134,6 +133,7 @@ end
 -- from blobs are somebody else's.
 local function checked(t, opts)
   local tree = M.tree(t, opts)
+  check_header(tree:header())
   local strict = opts.strict
   if strict == nil then
     strict = not node.is(t)
