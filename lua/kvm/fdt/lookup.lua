@@ -1,12 +1,58 @@
 -- SPDX-License-Identifier: MIT
--- Finding nodes, and reading what the properties of addresses mean. These are
--- methods of nodes.
+-- Where nodes are, how they are found, and what their address properties mean.
+-- These are methods of nodes.
 
 local fail = require "kvm.fdt.fail"
 local names = require "kvm.fdt.names"
 
 ---@class kvm.fdt.node
 local M = {}
+
+-- Places --------------------------------------------------------------------
+
+---The full path of the node, "/" for the root.
+---Usage: `node:path() --> "/soc/uart@9000000"`
+---@return string
+function M:path()
+  local parts, node = {}, self
+  while node:parent() do
+    table.insert(parts, 1, node.name)
+    node = node:parent()
+  end
+  return "/" .. table.concat(parts, "/")
+end
+
+---The root of the tree.
+---Usage: `node:root()`
+---@return kvm.fdt.node
+function M:root()
+  local node = self
+  while node:parent() do
+    node = node:parent()
+  end
+  return node
+end
+
+---Iterates over the node and everything below it, parents first: node, level.
+---Nodes that are added on the way are not met.
+---Usage: `for node, level in tree:walk() do print(level, node:path()) end`
+---@return fun(): kvm.fdt.node?, integer?
+function M:walk()
+  local list, levels, i = {}, {}, 0
+  local function visit(node, level)
+    list[#list + 1], levels[#levels + 1] = node, level
+    for _, child in ipairs(node) do
+      visit(child, level + 1)
+    end
+  end
+  visit(self, 0)
+  return function()
+    i = i + 1
+    return list[i], levels[i]
+  end
+end
+
+-- Lookups -------------------------------------------------------------------
 
 -- A child by name; "memory" finds "memory@40000000", as everywhere.
 local function step(node, name)
@@ -112,6 +158,8 @@ function M:by_phandle(phandle)
     end
   end
 end
+
+-- Addresses -----------------------------------------------------------------
 
 local function count_of(node, name, default)
   local bytes = known(node, name)

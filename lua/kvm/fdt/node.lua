@@ -58,35 +58,11 @@ end
 
 -- Names and places ----------------------------------------------------------
 
----The full path of the node, "/" for the root.
----Usage: `node:path() --> "/soc/uart@9000000"`
----@return string
-function methods:path()
-  local parts = {}
-  local node = self
-  while node[STATE].parent do
-    table.insert(parts, 1, node[STATE].name)
-    node = node[STATE].parent
-  end
-  return "/" .. table.concat(parts, "/")
-end
-
 ---The node above, nil for the root.
 ---Usage: `node:parent()`
 ---@return kvm.fdt.node?
 function methods:parent()
   return self[STATE].parent
-end
-
----The root of the tree.
----Usage: `node:root()`
----@return kvm.fdt.node
-function methods:root()
-  local node = self
-  while node[STATE].parent do
-    node = node[STATE].parent
-  end
-  return node
 end
 
 ---What a tree has besides nodes: a table with the fields reservations, a list
@@ -115,24 +91,6 @@ function methods:properties()
   return function()
     i = i + 1
     return order[i], state.values[order[i]]
-  end
-end
-
----Iterates over the node and everything below it, parents first: node, level.
----Usage: `for node, level in tree:walk() do print(level, node:path()) end`
----@return fun(): kvm.fdt.node?, integer?
-function methods:walk()
-  local list, levels, i = {}, {}, 0
-  local function visit(node, level)
-    list[#list + 1], levels[#levels + 1] = node, level
-    for _, child in ipairs(node[STATE].children) do
-      visit(child, level + 1)
-    end
-  end
-  visit(self, 0)
-  return function()
-    i = i + 1
-    return list[i], levels[i]
   end
 end
 
