@@ -13,7 +13,7 @@ local M = {}
 -- into this process has no business in the child.
 local SHELL = "unset LD_PRELOAD; LC_ALL=C; export LC_ALL; "
   .. "ulimit -t 60 2>/dev/null; ulimit -v 4194304 2>/dev/null; "
-  .. "ulimit -f 524288 2>/dev/null; exec "
+  .. "ulimit -f 131072 2>/dev/null; exec "
 
 local cache = caches.new(8 << 20)
 
@@ -107,7 +107,7 @@ end
 local function ending(output, code, how, source)
   if how == "signal" then
     return ("the assembler was stopped by signal %d: does the text never end,"
-      .. " or make more than 256 MiB?"):format(code)
+      .. " or make more than 64 MiB?"):format(code)
   end
   output = output:gsub(source, "text"):gsub("^%s+", ""):gsub("%s+$", "")
   return ("the assembler failed with status %d: %s"):format(code, output)

@@ -84,7 +84,7 @@ local function symbol_value(context, index)
   local strings = { size = found.strsz or 0,
     offset = file_offset(context.segments, found.strtab or 0,
       "the dynamic string table") }
-  raise("the program needs symbol %q of a shared library: link it with"
+  raise("the program needs symbol %s of a shared library: link it with"
     .. " -static-pie", file:string(strings, symbol.name, "a dynamic symbol"))
 end
 
@@ -175,7 +175,9 @@ end
 
 --- Apply a segment's edits to its bytes.
 function M.relocate(machine, bytes, edits, what)
-  return reloc.apply(machine, bytes, edits, what, function() end)
+  return reloc.apply(machine, bytes, edits, what, function(edit)
+    return "symbol", edit.S or 0
+  end)
 end
 
 return M

@@ -36,7 +36,7 @@ local INDEX_IS_ELSEWHERE = 0xffff
 local function header_of(bytes)
   if #bytes < 20 or bytes:sub(1, 4) ~= "\127ELF" then
     raise("not an ELF file (it begins with %s)",
-      bytes == "" and "nothing" or ("%q"):format(bytes:sub(1, 4)))
+      bytes == "" and "nothing" or ("'%s'"):format(bytes:sub(1, 4)))
   end
   local class, order = bytes:byte(5, 6)
   if class ~= 1 and class ~= 2 then raise("unknown ELF class %d", class) end
@@ -148,7 +148,7 @@ local function section_of_symbol(symbol, sections, wide, i)
     index = wide[i] and wide[i].value or 0
   end
   if not sections[index] then
-    raise("symbol %d (%q) lies in section %d, of %d", i - 1, symbol.name,
+    raise("symbol %d (%s) lies in section %d, of %d", i - 1, symbol.name,
       index, #sections)
   end
   return index

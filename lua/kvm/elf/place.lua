@@ -48,12 +48,12 @@ local function symbol_value(layout, given, symbol, where)
     return given_value(layout, given, symbol)
   end
   if symbol.kind == "tls" or symbol.kind == "ifunc" then
-    raise_with(where, "symbol %q is of kind %s, which only a program's own"
+    raise_with(where, "symbol %s is of kind %s, which only a program's own"
       .. " start code can resolve", symbol.name, symbol.kind)
   end
   local value = defined_value(layout, symbol)
   if not value then
-    raise_with(where, "%s+%#x refers to symbol %q in section %s, which is"
+    raise_with(where, "%s+%#x refers to symbol %s in section %s, which is"
       .. " not in memory", where.section, where.offset, symbol.name,
       symbol.section)
   end
@@ -121,20 +121,20 @@ local function fill_got(layout, given)
   layout.got.bytes = table.concat(values)
 end
 
--- A section symbol stands for whatever lies at the addend: name that.
+-- The name and value of an edit's symbol. A section symbol stands for whatever
+-- lies at the addend: name that.
 local function naming(object)
   return function(edit)
     local target = edit.target
-    if not target or target.kind ~= "section" then
-      return target and target.name
-    end
+    if not target then return "no symbol", 0 end
+    if target.kind ~= "section" then return target.name, edit.S end
     for _, symbol in ipairs(object.symbols) do
       if symbol.section == target.section and symbol.value == edit.A
         and symbol.kind ~= "section" and symbol.name ~= "" then
-        return symbol.name
+        return symbol.name, edit.S + edit.A
       end
     end
-    return object.sections[target.section].name
+    return object.sections[target.section].name, edit.S
   end
 end
 
@@ -161,7 +161,7 @@ local function check_given(machine, given)
   for name, value in pairs(given) do
     if machine.class == 32
       and (value < -(1 << 31) or value > 0xffffffff) then
-      raise("symbol %q: %#x does not fit in 32 bits", name, value)
+      raise("%s = %#x does not fit in 32 bits", name, value)
     end
   end
 end

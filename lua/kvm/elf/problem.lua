@@ -14,9 +14,17 @@ local M = {}
 local Problem = { __name = "kvm.elf.problem" }
 Problem.__tostring = function(self) return self.message end
 
+-- Names come from the file: whatever they are, the message is one line.
+local function printable(message)
+  if #message > 600 then message = message:sub(1, 600) .. "..." end
+  return (message:gsub("%c", function(c)
+    return ("\\x%02x"):format(c:byte())
+  end))
+end
+
 --- Raise a problem; `details` are further fields of it.
 function M.raise_with(details, format, ...)
-  details.message = format:format(...)
+  details.message = printable(format:format(...))
   error(setmetatable(details, Problem), 0)
 end
 

@@ -56,7 +56,7 @@ function M.new(bytes, class)
     class = class,
     layout = layouts[class],
     names = {},
-    left = 8 * #bytes + 4096,
+    left = 3 * #bytes + 4096,
   }, Reader)
 end
 

@@ -29,6 +29,13 @@ local formulas = {
   end,
 }
 
+-- The letters that each formula needs.
+local needs = {}
+for formula in pairs(formulas) do
+  needs[formula] = {}
+  for letter in formula:gmatch("%u+") do table.insert(needs[formula], letter) end
+end
+
 --- Whether a relocation needs a slot in the GOT, and whether it needs a GOT.
 function M.got_needs(machine, kind)
   local row = machine.relocations[kind]
@@ -67,10 +74,10 @@ local function check(edit, row, formula, value, what, name_of)
   local objection = fields.objection(row[3], value)
   if not objection then return end
   local kind = formula:find("P", 1, true) and "distance" or "value"
-  local name = name_of(edit)
+  local name, address = name_of(edit)
   raise_with({ section = what, offset = edit.offset, symbol = name },
-    "%s = %s: the %s %s at %s+%#x %s (%s)", name or "no symbol",
-    hex(edit.S or 0), kind, hex(value), what, edit.offset, objection, row[1])
+    "%s = %s: the %s %s at %s+%#x %s (%s)", name, hex(address), kind,
+    hex(value), what, edit.offset, objection, row[1])
 end
 
 -- The new bytes of one place.
@@ -80,6 +87,11 @@ local function relocated(bytes, edit, row, what, name_of)
   local at = edit.offset + 1
   local word = string.unpack("<I" .. size, bytes, at)
   if not edit.A then edit.A = string.unpack("<i" .. size, bytes, at) end
+  for _, letter in ipairs(needs[formula]) do
+    if not edit[letter] then
+      refuse(edit, what, "%s has no meaning in a file of this type", row[1])
+    end
+  end
   local value = formulas[formula](edit)
   check(edit, row, formula, value, what, name_of)
   return string.pack("<I" .. size, row[3].insert(word, value))
@@ -90,7 +102,7 @@ end
 ---@param bytes string
 ---@param edits kvm.elf.edit[]
 ---@param what string the section's name, for messages
----@param name_of fun(edit: kvm.elf.edit): string? its symbol, for messages
+---@param name_of fun(edit: kvm.elf.edit): string, integer symbol and value
 ---@return string
 function M.apply(machine, bytes, edits, what, name_of)
   table.sort(edits, function(a, b) return math.ult(a.offset, b.offset) end)
