@@ -1,0 +1,267 @@
+-- SPDX-License-Identifier: MIT
+local arm64 = require "spec.support.arm64".use(_ENV)
+local mmu = require "kvm.arch.arm64.mmu"
+
+local BASE <const> = 0x40100000
+
+local function reader(base, bytes)
+  return function(gpa, size)
+    if gpa < base or gpa + size > base + #bytes then return nil end
+    return bytes:sub(gpa - base + 1, gpa - base + size)
+  end
+end
+
+local function walk(tables, va)
+  return mmu.walk(tables:registers(), reader(BASE, tables:bytes()), va)
+end
+
+local page = { ["4k"] = 0x1000, ["16k"] = 0x4000, ["64k"] = 0x10000 }
+local block = { ["4k"] = 2 << 20, ["16k"] = 32 << 20, ["64k"] = 512 << 20 }
+
+for granule, size in pairs(page) do
+  for _, va_bits in ipairs { 32, 39, 42, 47, 48 } do
+    describe(("tables of %s pages, %d bits"):format(granule, va_bits),
+      function()
+        local function new(high)
+          return mmu.new { granule = granule, va_bits = va_bits, base = BASE,
+                           high = high }
+        end
+
+        it("translate a page", function()
+          local t = new()
+          t:map(5 * size, 77 * size, size)
+          local r = walk(t, 5 * size + 123)
+          assert.equal(77 * size + 123, r.pa)
+          assert.equal(3, r.level)
+          assert.equal(size, r.size)
+        end)
+
+        it("use a block where it fits, and pages around it", function()
+          local t, big = new(), block[granule]
+          t:map(big - size, 2 * big - size, big + 2 * size)
+          assert.equal(3, walk(t, big - 1).level)
+          local r = walk(t, big + 0x45678)
+          assert.equal(2, r.level)
+          assert.equal(2 * big + 0x45678, r.pa)
+          assert.equal(3, walk(t, 2 * big).level)
+          assert.is_nil((walk(t, 2 * big + size)))
+        end)
+
+        it("reach the highest address", function()
+          local t = new()
+          local last = (1 << va_bits) - size
+          t:map(last, 0x40000000, size)
+          assert.equal(0x40000000, walk(t, last).pa)
+        end)
+
+        it("serve the upper half", function()
+          local t = new(true)
+          t:map(-1 << va_bits, 0x40000000, size)
+          assert.equal(0x40000008, walk(t, (-1 << va_bits) + 8).pa)
+          local r, why = walk(t, 0)
+          assert.is_nil(r)
+          assert.equal("translation fault", why.fault)
+        end)
+      end)
+  end
+end
+
+describe("kvm.arch.arm64.mmu", function()
+  local function tables()
+    return mmu.new { granule = "4k", va_bits = 39, base = BASE }
+  end
+
+  it("keeps permissions", function()
+    local t = tables()
+    t:map(0x1000, 0x1000, 0x1000)
+    t:map(0x2000, 0x2000, 0x1000, { write = false })
+    t:map(0x3000, 0x3000, 0x1000, { user = true })
+    t:map(0x4000, 0x4000, 0x1000, { user = true, write = false })
+    t:map(0x5000, 0x5000, 0x1000, { execute = false })
+    local function flags(va)
+      local r = walk(t, va)
+      return { r.is_writable, r.is_user, r.is_executable,
+               r.is_user_executable }
+    end
+    assert.same({ true, false, true, false }, flags(0x1000))
+    assert.same({ false, false, true, false }, flags(0x2000))
+    assert.same({ true, true, false, true }, flags(0x3000))
+    assert.same({ false, true, false, true }, flags(0x4000))
+    assert.same({ true, false, false, false }, flags(0x5000))
+  end)
+
+  it("keeps memory types, and executes no device", function()
+    local t = tables()
+    t:map(0x1000, 0x9000000, 0x1000, { memory = "device" })
+    t:map(0x2000, 0x40000000, 0x1000, { memory = "noncached" })
+    local r = walk(t, 0x1000)
+    assert.is_true(r.is_device)
+    assert.is_false(r.is_executable)
+    assert.equal(0x44, walk(t, 0x2000).attr)
+    assert.is_false(walk(t, 0x2000).is_device)
+  end)
+
+  it("takes blocks of 1 GiB with 4 KiB pages", function()
+    local t = tables()
+    t:map(0x40000000, 0x80000000, 0x40000000)
+    local r = walk(t, 0x7fffffff)
+    assert.equal(1, r.level)
+    assert.equal(0xbfffffff, r.pa)
+    assert.equal(0x1000, #t:bytes())
+  end)
+
+  it("walks both halves with one set of registers", function()
+    local low, high = tables(), mmu.new { granule = "4k", va_bits = 39,
+                                          base = 0x40200000, high = true }
+    low:map(0, 0x1000, 0x1000)
+    high:map(-0x1000, 0x2000, 0x1000)
+    local bytes = low:bytes()
+    bytes = bytes .. ("\0"):rep(0x100000 - #bytes) .. high:bytes()
+    local read = reader(BASE, bytes)
+    for _, r in ipairs { low:registers(high), high:registers(low) } do
+      assert.equal(0x1008, mmu.walk(r, read, 8).pa)
+      assert.equal(0x2fff, mmu.walk(r, read, -1).pa)
+    end
+  end)
+
+  it("is the identity while the MMU is off", function()
+    local r = mmu.walk({ sctlr_el1 = 0x30d00800 }, error, 0x123456)
+    assert.equal(0x123456, r.pa)
+    assert.is_true(r.is_device)
+  end)
+
+  it("tells the level and the descriptor of a fault", function()
+    local t = tables()
+    t:map(0, 0x1000, 0x1000)
+    local _, why = walk(t, 0x200000)
+    assert.same({ fault = "translation fault", level = 2,
+                  address = BASE + 0x1008 }, why)
+    _, why = walk(t, 0x40000000)
+    assert.equal(1, why.level)
+    _, why = walk(t, 1 << 39)
+    assert.equal(0, why.level)
+  end)
+
+  it("tells when a table is in no memory", function()
+    local t = tables()
+    local r, why = mmu.walk(t:registers(), function() end, 0)
+    assert.is_nil(r)
+    assert.equal("external abort", why.fault)
+    assert.equal(BASE, why.address)
+  end)
+
+  it("ignores the top byte when TCR_EL1.TBI says so", function()
+    local t = tables()
+    t:map(0, 0x1000, 0x1000)
+    local regs, read = t:registers(), reader(BASE, t:bytes())
+    assert.is_nil((mmu.walk(regs, read, 0x5a << 56)))
+    regs.tcr_el1 = regs.tcr_el1 | 1 << 37
+    assert.equal(0x1000, mmu.walk(regs, read, 0x5a << 56).pa)
+  end)
+
+  it("applies the limits that a table sets for all below it", function()
+    local t = tables()
+    t:map(0, 0x1000, 0x1000, { user = true })
+    local regs, bytes = t:registers(), t:bytes()
+    local root = string.unpack("<i8", bytes)
+    local function with(bits)
+      local changed = string.pack("<i8", root | bits) .. bytes:sub(9)
+      return mmu.walk(regs, reader(BASE, changed), 0)
+    end
+    assert.is_true(with(0).is_user and with(0).is_writable)
+    assert.is_false(with(1 << 61).is_user)
+    assert.is_false(with(1 << 62).is_writable)
+    assert.is_false(with(1 << 60).is_user_executable)
+  end)
+
+  it("refuses what cannot be", function()
+    local function refuses(message, f, ...)
+      local ok, got = pcall(f, ...)
+      assert.is_false(ok)
+      assert.matches(message, got, 1, true)
+    end
+    refuses("granule '8k' (expected 4k, 16k or 64k)", mmu.new,
+      { granule = "8k", base = 0 })
+    refuses("va_bits 50 is outside 25..48", mmu.new,
+      { va_bits = 50, base = 0 })
+    refuses("base 1000 is not a multiple of the granule 0x1000", mmu.new,
+      { base = 1000 })
+    refuses("unknown option 'bass'", mmu.new, { bass = 0 })
+    local t = tables()
+    refuses("va 0x123 is not a multiple", t.map, t, 0x123, 0, 0x1000)
+    refuses("va 0x8000000000 and 0x1000 bytes do not fit in 39 bits", t.map, t,
+      1 << 39, 0, 0x1000)
+    refuses("memory 'rom' (expected", t.map, t, 0, 0, 0x1000,
+      { memory = "rom" })
+    t:map(0, 0, 0x200000)
+    refuses("va 0x1000 is mapped already, by a larger block", t.map, t, 0x1000,
+      0, 0x1000)
+    refuses("va 0x0 is mapped already", t.map, t, 0, 0, 0x200000)
+  end)
+end)
+
+arm64.describe("page tables in a guest", function()
+  -- Memory to itself and, once more, at `high`; the device to itself.
+  local function paged(granule, text)
+    local guest = arm64.guest(text, { map = nil })
+    local t = mmu.new { granule = granule, va_bits = 42, base = BASE }
+    local size = page[granule]
+    t:map(arm64.RAM, arm64.RAM, arm64.SIZE)
+    t:map(0x10000000000, arm64.RAM, arm64.SIZE, { write = false })
+    t:map(arm64.MMIO, arm64.MMIO, size, { memory = "device" })
+    guest.vm:write(BASE, t:bytes())
+    guest.cpu.regs(t:registers())
+    return guest, t
+  end
+
+  for granule in pairs(page) do
+    it("of " .. granule .. " are what the MMU takes", function()
+      local guest <close> = paged(granule, [[
+        mov     x1, #0x10000000000
+        ldr     x19, [x1]       // the guest's first instructions
+        ldr     x0, =mmio
+        ldr     w20, [x0]
+      ]])
+      local reason, exit = guest:run()
+      assert.equal("mmio", reason)
+      assert.equal(arm64.MMIO, exit.gpa)
+      exit.value = 0x55aa
+      guest:finish()
+      assert.equal(string.unpack("<i8", guest.ram:read(0, 8)),
+        guest.cpu.regs.x19)
+      assert.equal(0x55aa, guest.cpu.regs.x20)
+    end)
+  end
+
+  it("are walked from the registers of the vCPU", function()
+    local guest <close> = paged("4k", "nop")
+    local function read(gpa, size) return guest.vm:read(gpa, size) end
+    local r = mmu.walk(guest.cpu.regs, read, 0x10000000123)
+    assert.equal(arm64.RAM + 0x123, r.pa)
+    assert.is_false(r.is_writable)
+  end)
+
+  it("fault as the walk says", function()
+    local guest <close> = paged("4k", [[
+        ldr     x0, =vectors
+        msr     vbar_el1, x0
+        isb
+        mov     x1, #0x20000000000
+        ldr     x2, [x1]
+        b       power_off
+        .balign 2048
+vectors:
+        .skip   0x200
+        mrs     x19, esr_el1
+        mrs     x20, far_el1
+    ]])
+    guest:finish()
+    local esr = require "kvm.arch.arm64.esr"
+    local t = esr.decode(guest.cpu.regs.x19)
+    assert.equal("dabt", t.name)
+    local _, why = mmu.walk(guest.cpu.regs, function(gpa, n)
+      return guest.vm:read(gpa, n)
+    end, guest.cpu.regs.x20)
+    assert.equal(("%s, level %d"):format(why.fault, why.level), t.fault)
+  end)
+end)
