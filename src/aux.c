@@ -94,14 +94,6 @@ void kl_ownindex(lua_State *L) {
   lua_setmetatable(L, -2);
 }
 
-void *kl_test(lua_State *L, int idx, const struct kl_class *class) {
-  struct kl_object *o = lua_touserdata(L, idx);
-  /* A light userdata has no length, so it is not looked into. */
-  if (o == NULL || lua_rawlen(L, idx) != class->size || o->class != class)
-    return NULL;
-  return o;
-}
-
 void *kl_check(lua_State *L, int idx, const struct kl_class *class) {
   void *o = kl_test(L, idx, class);
   if (o == NULL) luaL_typeerror(L, idx, class->name);

@@ -40,8 +40,15 @@ void *kl_new(lua_State *L, const struct kl_class *class, int nuv);
  * a function call. Pops the table. [-1, +0] */
 void kl_ownindex(lua_State *L);
 
-/* The object at idx, or NULL when it is not of the class. */
-void *kl_test(lua_State *L, int idx, const struct kl_class *class);
+/* The object at idx, or NULL when it is not of the class. A light userdata has
+ * no length, so it is not looked into. */
+static inline void *kl_test(lua_State *L, int idx,
+                            const struct kl_class *class) {
+  struct kl_object *o = lua_touserdata(L, idx);
+  if (o == NULL || lua_rawlen(L, idx) != class->size || o->class != class)
+    return NULL;
+  return o;
+}
 
 /* The object at idx; raises an argument error when it is not of the class. */
 void *kl_check(lua_State *L, int idx, const struct kl_class *class);

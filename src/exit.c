@@ -4,9 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { IS_WRITE = 256 }; /* added to the reason it makes the shape */
-
-static const char reasons_key = 0;
 static const char methods_key = 0;
 
 static const unsigned char *page(const struct kl_vcpu *v) {
@@ -38,79 +35,98 @@ static struct kl_vcpu *checkexit(lua_State *L, int idx) {
 
 /* ---- the table ---------------------------------------------------------------- */
 
-static int shapeof(const struct kl_vcpu *v) {
-  int reason = v->last_reason;
-  if (reason < 0 || reason >= KL_REASONS) return KL_R_NONE;
-  const struct kl_exit_field *f = v->shown.exits->is_write[reason];
-  bool is_write = f != NULL && kl_loaduint(page(v) + f->offset, f->size) != 0;
-  return is_write ? reason + IS_WRITE : reason;
+static const unsigned char *payload(const struct kl_vcpu *v) {
+  return page(v) + KL_RUN_UNION;
 }
 
-/* Stores a field in the table at idx, or removes it (value NULL). */
-static void store(lua_State *L, int idx, const struct kl_exit_field *f,
-                  const uint64_t *value) {
-  lua_pushstring(L, f->name);
-  if (value == NULL)
+/* Stores held field i in the table at the top, or removes it. */
+static void store(lua_State *L, int idx, struct kl_shown *s, int i,
+                  bool remove) {
+  const struct kl_held *h = &s->held[i];
+  lua_getiuservalue(L, idx, KL_VCPU_KEYS + i);
+  if (remove)
     lua_pushnil(L);
-  else if (f->kind == KL_X_BOOL)
-    lua_pushboolean(L, *value != 0);
+  else if (h->field->kind == KL_X_BOOL)
+    lua_pushboolean(L, h->value != 0);
   else
-    lua_pushinteger(L, (lua_Integer)*value);
-  lua_rawset(L, idx < 0 && idx > LUA_REGISTRYINDEX ? idx - 2 : idx);
+    lua_pushinteger(L, (lua_Integer)h->value);
+  lua_rawset(L, -3);
+}
+
+static void empty(lua_State *L, int idx, struct kl_shown *s) {
+  for (; s->n > 0; s->n--) store(L, idx, s, s->n - 1, true);
+  s->reason = KL_R_NONE;
 }
 
 void kl_hideexit(lua_State *L, int idx, struct kl_vcpu *v) {
-  struct kl_shown *s = &v->shown;
-  for (; s->n > 0; s->n--)
-    store(L, idx, s->held[s->n - 1].field, NULL);
-  s->shape = KL_R_NONE;
+  if (v->shown.reason == KL_R_NONE) return;
+  lua_getiuservalue(L, idx, KL_VCPU_EXIT);
+  empty(L, idx, &v->shown);
+  lua_pop(L, 1);
 }
 
-/* Whether the table may hold a field in an exit of this shape. */
-static bool holdable(const struct kl_exit_field *f, int shape) {
-  return f->kind <= KL_X_LOAD && (!f->writable || shape >= IS_WRITE);
+/* Whether the table may hold a field now: a number that the snapshot covers or
+ * that a function loads, and not one that would answer the guest. */
+static bool holdable(const struct kl_vcpu *v, const struct kl_exit_field *f) {
+  if (f->kind > KL_X_LOAD) return false;
+  if (f->kind < KL_X_LOAD &&
+      (f->offset < KL_RUN_UNION ||
+       f->offset + f->size > KL_RUN_UNION + KL_SNAPSHOT))
+    return false;
+  if (!f->writable) return true;
+  const struct kl_exit_field *w = v->shown.exits->is_write[v->last_reason];
+  return w != NULL && kl_loaduint(page(v) + w->offset, w->size) != 0;
 }
 
-static void hold(lua_State *L, int idx, struct kl_vcpu *v,
-                 const struct kl_exit_field *f) {
+/* Fills the table at the top, for an exit with another payload. */
+static void fill(lua_State *L, int idx, struct kl_vcpu *v) {
   struct kl_shown *s = &v->shown;
-  struct kl_held *h = &s->held[s->n];
-  *h = (struct kl_held){f, kl_loadexitfield(f, page(v), pagesize(v))};
-  store(L, idx, f, &h->value);
-  s->n++;
-}
-
-/* Fills the table anew, for an exit of another shape. */
-static void reshape(lua_State *L, int idx, struct kl_vcpu *v, int shape) {
-  struct kl_shown *s = &v->shown;
-  kl_hideexit(L, idx, v);
-  if (shape == KL_R_NONE) return;
+  empty(L, idx, s);
+  if (v->last_reason < 0 || v->last_reason >= KL_REASONS) return;
   const struct kl_exit_row *row = s->exits->rows[v->last_reason];
   unsigned wanted = s->wanted[v->last_reason];
-  for (int i = 0; wanted != 0; i++, wanted >>= 1)
-    if (wanted & 1 && holdable(&row->fields[i], shape))
-      hold(L, idx, v, &row->fields[i]);
-  s->shape = shape;
+  for (int i = 0; wanted != 0; i++, wanted >>= 1) {
+    const struct kl_exit_field *f = &row->fields[i];
+    if (!(wanted & 1) || !holdable(v, f)) continue;
+    s->held[s->n] =
+        (struct kl_held){f, kl_loadexitfield(f, page(v), pagesize(v))};
+    lua_pushstring(L, f->name);
+    lua_setiuservalue(L, idx, KL_VCPU_KEYS + s->n);
+    s->n++;
+    store(L, idx, s, s->n - 1, false);
+  }
+  s->reason = v->last_reason;
+  memcpy(s->snapshot, payload(v), KL_SNAPSHOT);
 }
 
-void kl_showexit(lua_State *L, int idx, struct kl_vcpu *v) {
+void kl_pushexit(lua_State *L, int idx, struct kl_vcpu *v) {
   struct kl_shown *s = &v->shown;
-  int shape = shapeof(v);
-  if (shape != s->shape) {
-    reshape(L, idx, v, shape);
+  lua_getiuservalue(L, idx, KL_VCPU_EXIT);
+  if (s->reason != v->last_reason ||
+      memcmp(s->snapshot, payload(v), KL_SNAPSHOT) != 0) {
+    fill(L, idx, v);
     return;
   }
   for (int i = 0; i < s->n; i++) {
     struct kl_held *h = &s->held[i];
-    uint64_t now = kl_loadexitfield(h->field, page(v), pagesize(v));
+    if (h->field->kind != KL_X_LOAD) continue; /* in the snapshot */
+    uint64_t now = h->field->load(page(v), pagesize(v));
     if (now == h->value) continue;
     h->value = now;
-    store(L, idx, h->field, &now);
+    store(L, idx, s, i, false);
   }
 }
 
-void kl_pushreasons(lua_State *L) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &reasons_key);
+void kl_pushreason(lua_State *L, int idx, struct kl_vcpu *v) {
+  struct kl_shown *s = &v->shown;
+  if (s->named == v->last_reason) {
+    lua_getiuservalue(L, idx, KL_VCPU_REASON);
+    return;
+  }
+  lua_pushstring(L, kl_reasonname(s->exits, v->last_reason));
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, idx, KL_VCPU_REASON);
+  s->named = v->last_reason;
 }
 
 /* ---- reading and writing -------------------------------------------------------- */
@@ -161,10 +177,12 @@ static bool pushcommon(lua_State *L, const struct kl_vcpu *v,
 static void pushfield(lua_State *L, struct kl_vcpu *v, int i) {
   struct kl_shown *s = &v->shown;
   const struct kl_exit_field *f = &s->exits->rows[v->last_reason]->fields[i];
-  int shape = shapeof(v);
-  if (!v->is_running && i < KL_EXIT_FIELDS && holdable(f, shape)) {
+  if (!v->is_running && i < KL_EXIT_FIELDS && holdable(v, f)) {
     s->wanted[v->last_reason] |= (uint16_t)(1u << i);
-    reshape(L, 1, v, shape);
+    lua_getmetatable(L, 1);
+    lua_getfield(L, -1, "__vcpu");
+    lua_pushvalue(L, 1);
+    fill(L, lua_gettop(L) - 1, v);
   }
   kl_pushexitfield(L, f, page(v), pagesize(v));
 }
@@ -274,7 +292,7 @@ static const luaL_Reg meta[] = {{"__index", exit_index},
 
 void kl_newexit(lua_State *L, struct kl_vcpu *v) {
   v->shown.exits = kl_exitrows(L);
-  v->shown.shape = KL_R_NONE;
+  v->shown.reason = v->shown.named = KL_R_NONE;
   lua_createtable(L, 0, 8);
   luaL_newlib(L, meta);
   lua_pushliteral(L, "kvm.exit");
@@ -301,24 +319,8 @@ static int decode_exit(lua_State *L) {
   return 1;
 }
 
-/* The names of the reasons by number, so that run() pushes them without a look
- * at their letters. */
-static void openreasons(lua_State *L) {
-  const struct kl_exits *x = kl_exitrows(L);
-  lua_newtable(L);
-  for (int i = 0; i < KL_REASONS; i++) {
-    if (x->rows[i] == NULL) continue;
-    lua_pushstring(L, x->rows[i]->name);
-    lua_rawseti(L, -2, i);
-  }
-  lua_pushliteral(L, "timeout");
-  lua_rawseti(L, -2, KL_R_TIMEOUT);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &reasons_key);
-}
-
 void kl_openexits(lua_State *L) {
   kl_openexitrows(L);
-  openreasons(L);
   lua_getfield(L, -1, "class");
   luaL_newlib(L, methods);
   lua_pushvalue(L, -1);

@@ -27,12 +27,13 @@ extern const struct kl_exit_row kl_exit_rows[];
 /* Makes the exit table of the vCPU at the top and pushes it. [-0, +1] */
 void kl_newexit(lua_State *L, struct kl_vcpu *v);
 
-/* Pushes the table of reasons' names by number. [-0, +1] */
-void kl_pushreasons(lua_State *L);
+/* The vCPU is at an absolute index in all of these. */
 
-/* Brings the exit table at idx (which may be an upvalue) up to date with
- * v->last_reason. */
-void kl_showexit(lua_State *L, int idx, struct kl_vcpu *v);
+/* Pushes the name of v->last_reason. [-0, +1] */
+void kl_pushreason(lua_State *L, int idx, struct kl_vcpu *v);
+
+/* Pushes the exit table, up to date with v->last_reason. [-0, +1] */
+void kl_pushexit(lua_State *L, int idx, struct kl_vcpu *v);
 
 /* Empties it: fields are read from the page. */
 void kl_hideexit(lua_State *L, int idx, struct kl_vcpu *v);

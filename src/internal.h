@@ -61,15 +61,24 @@ struct kl_device {
 };
 
 /* User values of a kvm.vcpu. */
-enum { KL_VCPU_VM = 1, KL_VCPU_EXIT, KL_VCPU_REGS, KL_VCPU_UVS = 3 };
+enum { KL_REASONS = 64, KL_EXIT_FIELDS = 16, KL_SNAPSHOT = 32 };
 
-enum { KL_REASONS = 64, KL_EXIT_FIELDS = 16 };
+enum {
+  KL_VCPU_VM = 1,
+  KL_VCPU_EXIT,
+  KL_VCPU_REGS,
+  KL_VCPU_REASON, /* the name of shown.named */
+  KL_VCPU_KEYS,   /* the names of shown.held, one user value each */
+  KL_VCPU_UVS = KL_VCPU_KEYS + KL_EXIT_FIELDS
+};
 
 /* What the exit table of a vCPU holds (exit.c). */
 struct kl_shown {
-  const struct kl_exits *exits;  /* the rows */
-  uint16_t wanted[KL_REASONS];   /* bits of the fields that were asked for */
-  int shape;                     /* the exit they are of, -1: none */
+  const struct kl_exits *exits; /* the rows */
+  uint16_t wanted[KL_REASONS];  /* bits of the fields that were asked for */
+  int named;                    /* the reason of KL_VCPU_REASON */
+  int reason;                   /* the exit it is of; KL_R_NONE: none */
+  unsigned char snapshot[KL_SNAPSHOT]; /* the payload it was filled from */
   int n;
   struct kl_held {
     const struct kl_exit_field *field;
@@ -273,8 +282,6 @@ struct kl_access {
 void kl_kick(struct kl_vcpu *v);
 
 int kl_vcpu_run(lua_State *L);
-/* Pushes run as a function of the vCPU at idx alone, which is faster. */
-void kl_pushrun(lua_State *L, int idx);
 int kl_vcpu_exits(lua_State *L);
 int kl_vcpu_kick(lua_State *L);
 int kl_vcpu_complete(lua_State *L);

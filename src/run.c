@@ -117,6 +117,7 @@ static int classify(struct kl_vcpu *v, int r) {
   if ((errno == EFAULT || errno == EHWPOISON) &&
       run->exit_reason == KVM_EXIT_MEMORY_FAULT)
     return KVM_EXIT_MEMORY_FAULT;
+  v->error = errno;
   return -1;
 }
 
@@ -183,7 +184,6 @@ static int serve(lua_State *L) {
   while (kl_finddevice(v, &target)) {
     kl_calldevice(L, &target, &device);
     v->last_reason = enter(L, v);
-    v->error = errno;
   }
   return 0;
 }
@@ -196,17 +196,16 @@ static int addtraceback(lua_State *L) {
 }
 
 /* Runs until an exit that no device takes; its reason is v->last_reason. False
- * leaves a handler's error on the stack. vcpu and exit are indices. */
-static bool loop(lua_State *L, struct kl_vcpu *v, int vcpu, int exit) {
+ * leaves a handler's error on the stack. The vCPU is at idx. */
+static bool loop(lua_State *L, struct kl_vcpu *v, int idx) {
   struct kl_target target;
   v->last_reason = enter(L, v);
-  v->error = errno;
   if (v->vm->bus == NULL || !kl_finddevice(v, &target)) return true;
-  kl_hideexit(L, exit, v);
+  kl_hideexit(L, idx, v);
   lua_pushcfunction(L, addtraceback);
   lua_pushcfunction(L, serve);
   lua_pushlightuserdata(L, v);
-  lua_getiuservalue(L, vcpu, KL_VCPU_VM);
+  lua_getiuservalue(L, idx, KL_VCPU_VM);
   lua_getiuservalue(L, -1, KL_VM_DEVICES);
   lua_remove(L, -2);
   if (lua_pcall(L, 2, 0, -4) != LUA_OK) return false;
@@ -214,28 +213,15 @@ static bool loop(lua_State *L, struct kl_vcpu *v, int vcpu, int exit) {
   return true;
 }
 
-static int failrun(lua_State *L, struct kl_vcpu *v, int exit, int err) {
+static int failrun(lua_State *L, struct kl_vcpu *v, int idx, int err) {
   v->last_reason = KL_R_NONE;
-  kl_hideexit(L, exit, v);
+  kl_hideexit(L, idx, v);
   return kl_fail(L, "KVM_RUN", err, "vCPU %d: %s", (int)v->id, strerror(err));
 }
 
-static int pushresults(lua_State *L, struct kl_vcpu *v, int exit,
-                       int reasons) {
-  kl_showexit(L, exit, v);
-  if (lua_rawgeti(L, reasons, v->last_reason) == LUA_TNIL) {
-    lua_pop(L, 1);
-    lua_pushliteral(L, "unknown");
-  }
-  lua_pushvalue(L, exit);
-  return 2;
-}
-
-/* Runs a vCPU, for timeout nanoseconds when that is not negative, and pushes
- * the reason and the exit. The vCPU, its exit table and the table of reasons
- * are at absolute or pseudo-indices. [-0, +2] */
-static int run(lua_State *L, struct kl_vcpu *v, int64_t timeout, int vcpu,
-               int exit, int reasons) {
+/* Runs the vCPU at an absolute index, for timeout nanoseconds when that is not
+ * negative, and pushes the reason and the exit. [-0, +2] */
+static int run(lua_State *L, struct kl_vcpu *v, int idx, int64_t timeout) {
   sigset_t old;
   bool ok, masked = timeout >= 0 || v->has_mask || v->has_user_mask;
   if (v->is_running)
@@ -246,14 +232,16 @@ static int run(lua_State *L, struct kl_vcpu *v, int64_t timeout, int vcpu,
     int err = errno;
     unmask(v, &old);
     end(v);
-    return failrun(L, v, exit, err);
+    return failrun(L, v, idx, err);
   }
-  ok = loop(L, v, vcpu, exit);
+  ok = loop(L, v, idx);
   if (masked) unmask(v, &old);
   end(v);
   if (!ok) return lua_error(L);
-  if (v->last_reason < 0) return failrun(L, v, exit, v->error);
-  return pushresults(L, v, exit, reasons);
+  if (v->last_reason < 0) return failrun(L, v, idx, v->error);
+  kl_pushreason(L, idx, v);
+  kl_pushexit(L, idx, v);
+  return 2;
 }
 
 /* The timeout of the options at idx in nanoseconds; -1: none. */
@@ -271,46 +259,29 @@ static int64_t timeoutof(lua_State *L, int idx) {
 /* vcpu:run{timeout = seconds}? -> reason, exit */
 int kl_vcpu_run(lua_State *L) {
   struct kl_vcpu *v = kl_checkvcpu(L, 1);
-  kl_maxargs(L, 2);
-  int64_t timeout = timeoutof(L, 2);
-  lua_settop(L, 1);
-  lua_getiuservalue(L, 1, KL_VCPU_EXIT);
-  kl_pushreasons(L);
-  return run(L, v, timeout, 1, 2, 3);
+  int64_t timeout = -1;
+  if (lua_gettop(L) > 1) {
+    kl_maxargs(L, 2);
+    timeout = timeoutof(L, 2);
+  }
+  return run(L, v, 1, timeout);
 }
 
-/* The same for one vCPU. Upvalues: it, its exit table, the reasons. */
-static int ownrun(lua_State *L) {
-  struct kl_vcpu *v = lua_touserdata(L, lua_upvalueindex(1));
-  if (lua_gettop(L) != 1 || lua_touserdata(L, 1) != v || v->run == NULL)
-    return kl_vcpu_run(L);
-  return run(L, v, -1, 1, lua_upvalueindex(2), lua_upvalueindex(3));
-}
-
-void kl_pushrun(lua_State *L, int idx) {
-  lua_pushvalue(L, idx);
-  lua_getiuservalue(L, idx, KL_VCPU_EXIT);
-  kl_pushreasons(L);
-  lua_pushcclosure(L, ownrun, 3);
-}
-
-/* Upvalues: the vCPU, its exit table, the reasons, the deadline (-1: none),
- * whether it has passed. */
+/* Upvalues: the vCPU, the deadline (-1: none), whether it has passed. */
 static int nextexit(lua_State *L) {
-  int64_t deadline = lua_tointeger(L, lua_upvalueindex(4)), left = -1;
+  int64_t deadline = lua_tointeger(L, lua_upvalueindex(2)), left = -1;
   lua_settop(L, 0);
-  if (lua_toboolean(L, lua_upvalueindex(5))) return 0;
-  struct kl_vcpu *v = lua_touserdata(L, lua_upvalueindex(1));
-  if (v->run == NULL) return luaL_error(L, "kvm.vcpu is closed");
+  if (lua_toboolean(L, lua_upvalueindex(3))) return 0;
+  lua_pushvalue(L, lua_upvalueindex(1));
+  struct kl_vcpu *v = kl_checkvcpu(L, 1);
   if (deadline >= 0) {
     left = deadline - kl_now();
     if (left < 0) left = 0;
   }
-  int n = run(L, v, left, lua_upvalueindex(1), lua_upvalueindex(2),
-              lua_upvalueindex(3));
+  int n = run(L, v, 1, left);
   if (v->last_reason == KL_R_TIMEOUT) {
     lua_pushboolean(L, true);
-    lua_replace(L, lua_upvalueindex(5));
+    lua_replace(L, lua_upvalueindex(3));
   }
   return n;
 }
@@ -322,11 +293,9 @@ int kl_vcpu_exits(lua_State *L) {
   kl_maxargs(L, 2);
   int64_t timeout = timeoutof(L, 2);
   lua_settop(L, 1);
-  lua_getiuservalue(L, 1, KL_VCPU_EXIT);
-  kl_pushreasons(L);
   lua_pushinteger(L, timeout < 0 ? -1 : kl_now() + timeout);
   lua_pushboolean(L, false);
-  lua_pushcclosure(L, nextexit, 5);
+  lua_pushcclosure(L, nextexit, 3);
   return 1;
 }
 
@@ -349,16 +318,16 @@ int kl_vcpu_complete(lua_State *L) {
   bool kicked = v->run->immediate_exit;
   int stop = v->handle.context->stop;
   v->run->immediate_exit = 1;
-  int reason = enter(L, v), err = errno;
+  int reason = enter(L, v);
   v->run->immediate_exit = kicked;
   v->handle.context->stop = stop;
-  lua_getiuservalue(L, 1, KL_VCPU_EXIT);
-  if (reason < 0) return failrun(L, v, 2, err);
+  if (reason < 0) return failrun(L, v, 1, v->error);
   v->last_reason = reason == KL_R_INTR ? KL_R_NONE : reason;
-  kl_pushreasons(L);
-  if (reason != KL_R_INTR) return pushresults(L, v, 2, 3);
-  kl_hideexit(L, 2, v);
-  return 0;
+  kl_hideexit(L, 1, v);
+  if (reason == KL_R_INTR) return 0;
+  kl_pushreason(L, 1, v);
+  kl_pushexit(L, 1, v);
+  return 2;
 }
 
 /* vcpu:set_signal_mask(list?): the signals blocked while the guest runs; nil:

@@ -27,8 +27,7 @@ static int vcpu_close(lua_State *L) {
   if (v->run != NULL) {
     munmap(v->run, (size_t)v->handle.machine->run_size);
     v->run = NULL;
-    lua_getiuservalue(L, 1, KL_VCPU_EXIT);
-    kl_hideexit(L, -1, v);
+    kl_hideexit(L, 1, v);
     setfield(L, 1, "fd", -1);
   }
   kl_closehandle(&v->handle);
@@ -56,7 +55,7 @@ static void setfields(lua_State *L) {
   lua_setfield(L, -2, "vm");
   lua_getiuservalue(L, object, KL_VCPU_EXIT);
   lua_setfield(L, -2, "exit");
-  kl_pushrun(L, object);
+  lua_pushcfunction(L, kl_vcpu_run); /* one look-up less than a method */
   lua_setfield(L, -2, "run");
   kl_pushregs(L, object);
   lua_setfield(L, -2, "regs");

@@ -13,8 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* mov $0x10, %dx; 1: out %al, (%dx); jmp 1b (16 bit, from the assembler) */
-static const unsigned char guest[] = {0xba, 0x10, 0x00, 0xee, 0xeb, 0xfd};
+/* mov $0x10, %dx; 1: out %al, (%dx); inc %al; jmp 1b (16 bit) */
+static const unsigned char guest[] = {0xba, 0x10, 0x00, 0xee,
+                                      0xfe, 0xc0, 0xeb, 0xfb};
 
 struct machine {
   int kvm, vm, cpu, run_size;
