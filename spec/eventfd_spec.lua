@@ -209,8 +209,8 @@ describe("vm:irqfd", function()
   before_each(function() vm, e = kvm.create_vm(), kvm.eventfd() end)
 
   it("needs an interrupt controller, and says so", function()
-    raises(("KVM_IRQFD: EINVAL: eventfd %d to GSI 5"):format(e.fd), vm.irqfd,
-      vm, { fd = e, gsi = 5 })
+    raises((": eventfd %d to GSI 5"):format(e.fd), vm.irqfd, vm,
+      { fd = e, gsi = 5 })
     raises("hint: an irqfd needs an in-kernel interrupt controller", vm.irqfd,
       vm, { fd = e, gsi = 5 })
   end)

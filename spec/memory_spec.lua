@@ -714,9 +714,11 @@ describe("kvm.memory: huge pages", function()
       return kvm.memory(0x8000000000,
         { backing = "hugetlb", page_size = 0x8000000000 })
     end)
-    raises("page_size 0x3000 is not a power of two", function()
-      return kvm.memory(0x3000, { backing = "hugetlb", page_size = 0x3000 })
-    end)
+    raises(("page_size %#x is not a power of two"):format(3 * PAGE),
+      function()
+        return kvm.memory(3 * PAGE,
+          { backing = "hugetlb", page_size = 3 * PAGE })
+      end)
   end)
 
   it("hold bytes like any other", function()

@@ -534,6 +534,13 @@ describe("guest_memfd", function()
     reason = no_guest_memfd(vm)
   end)
 
+  local function it_if(name, body)
+    it(name, function()
+      if reason then return pending(reason) end
+      body()
+    end)
+  end
+
   ---guest_memfd that the host sees, or nil and why not.
   local function visible(size)
     local ok, m = pcall(vm.create_guest_memfd, vm,
@@ -542,8 +549,7 @@ describe("guest_memfd", function()
     return nil, "guest_memfd cannot be mapped here"
   end
 
-  it("cannot be seen without the flags for it", function()
-    if reason then return pending(reason) end
+  it_if("cannot be seen without the flags for it", function()
     local m = vm:create_guest_memfd { size = 2 * PAGE }
     assert.equal("guest_memfd", m.backing)
     assert.is_false(m.mapped)
@@ -556,8 +562,7 @@ describe("guest_memfd", function()
     m:close()
   end)
 
-  it("cannot be seen when it begins private", function()
-    if reason then return pending(reason) end
+  it_if("cannot be seen when it begins private", function()
     local ok, m = pcall(vm.create_guest_memfd, vm,
       { size = PAGE, flags = "MMAP" })
     if not ok then return pending("guest_memfd cannot be mapped here") end
@@ -565,8 +570,7 @@ describe("guest_memfd", function()
     raises("this guest_memfd is the guest's alone", m.read, m, 0, 1)
   end)
 
-  it("is memory like any other when it may be mapped", function()
-    if reason then return pending(reason) end
+  it_if("is memory like any other when it may be mapped", function()
     local m, why = visible(2 * PAGE)
     if not m then return pending(why) end
     m:write(PAGE, "guest memory")
@@ -575,16 +579,14 @@ describe("guest_memfd", function()
     assert.equal(0, m:u8(PAGE))
   end)
 
-  it("is made by kvm.memory too", function()
-    if reason then return pending(reason) end
+  it_if("is made by kvm.memory too", function()
     local m = kvm.memory(PAGE, { backing = "guest_memfd", vm = vm })
     assert.equal("guest_memfd", m.backing)
     raises("field 'vm': kvm.vm expected, got nil (guest_memfd belongs to a VM)",
       kvm.memory, PAGE, { backing = "guest_memfd" })
   end)
 
-  it("backs a slot", function()
-    if reason then return pending(reason) end
+  it_if("backs a slot", function()
     local m, why = visible(2 * PAGE)
     if not m then return pending(why) end
     vm:set_user_memory_region2 { slot = 0, guest_phys_addr = PAGE, memory = m,
@@ -597,8 +599,7 @@ describe("guest_memfd", function()
     m:close()
   end)
 
-  it("is refused where other memory is given", function()
-    if reason then return pending(reason) end
+  it_if("is refused where other memory is given", function()
     local m = kvm.memory(PAGE)
     raises("field 'guest_memfd': its backing is 'anonymous'",
       vm.set_user_memory_region2, vm, { slot = 0, memory = m,
@@ -610,8 +611,7 @@ describe("guest_memfd", function()
       { slot = 0, memory = kvm.memory(2 * PAGE), guest_memfd = g })
   end)
 
-  it("refuses sizes that are no pages, and unknown flags", function()
-    if reason then return pending(reason) end
+  it_if("refuses sizes that are no pages, and unknown flags", function()
     raises("size 0x10 is not a multiple", vm.create_guest_memfd, vm,
       { size = 0x10 })
     raises("size 0x0 is out of range", vm.create_guest_memfd, vm, { size = 0 })

@@ -44,6 +44,8 @@ static const struct kl_hint hints[] = {
      "there is no in-kernel interrupt controller: create_irqchip first"},
     {"KVM_IRQFD", EINVAL,
      "an irqfd needs an in-kernel interrupt controller and a routed GSI"},
+    {"KVM_IRQFD", EAGAIN,
+     "an irqfd needs an in-kernel interrupt controller, initialised"},
     {"KVM_SIGNAL_MSI", EINVAL,
      "an MSI needs an in-kernel interrupt controller that takes MSIs"},
     {"KVM_IOEVENTFD", EEXIST,
