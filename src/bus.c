@@ -42,31 +42,27 @@ static size_t position(const struct ranges *r, uint64_t address) {
   return lo;
 }
 
-/* Addresses that an access covers. */
-static uint32_t span(const struct kl_access *a) {
-  return a->bus == KL_MMIO || a->bus == KL_PIO ? a->size : 1;
+static bool mmio(struct kvm_run *run, struct kl_access *a) {
+  a->bus = KL_MMIO;
+  a->is_write = run->mmio.is_write;
+  a->size = a->span = run->mmio.len;
+  a->count = 1;
+  a->address = run->mmio.phys_addr;
+  a->data = run->mmio.data;
+  return a->size - 1 < sizeof run->mmio.data;
 }
 
 bool kl_finddevice(struct kl_vcpu *v, struct kl_target *t) {
-  struct kvm_run *run = v->run;
   struct kl_bus *bus = v->vm->bus;
   struct kl_access *a = &t->access;
   if (bus == NULL) return false;
-  if (v->last_reason == KVM_EXIT_MMIO) {
-    *a = (struct kl_access){.bus = KL_MMIO,
-                            .is_write = run->mmio.is_write,
-                            .size = run->mmio.len,
-                            .count = 1,
-                            .address = run->mmio.phys_addr,
-                            .data = run->mmio.data};
-    if (a->size > sizeof run->mmio.data) return false;
-  } else if (!kl_arch_access(v, a)) {
+  if (!(v->last_reason == KVM_EXIT_MMIO ? mmio(v->run, a)
+                                        : kl_arch_access(v, a)))
     return false;
-  }
   const struct ranges *r = &bus->kinds[a->bus];
   size_t i = position(r, a->address);
   if (i == r->n || a->address < r->at[i].first ||
-      r->at[i].last - a->address < span(a) - 1)
+      r->at[i].last - a->address < a->span - 1)
     return false;
   t->first = r->at[i].first;
   t->ref = r->at[i].ref;

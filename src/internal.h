@@ -270,6 +270,7 @@ struct kl_access {
   bool is_write;
   uint32_t size;    /* of an element in bytes */
   uint32_t count;   /* elements: a string instruction has several */
+  uint32_t span;    /* addresses it covers */
   uint64_t address; /* gpa, port, MSR index, hypercall number */
   void *data;       /* the elements; hypercall: its six arguments, u64 */
   void *answer;     /* hypercall: the result, u64; MSR: 1 injects #GP, u8 */

@@ -102,38 +102,47 @@ static int armtimer(struct kl_vcpu *v, int64_t ns) {
 /* ---- one entry ------------------------------------------------------------------ */
 
 static int interrupted(struct kl_vcpu *v) {
+  v->sync_valid = errno == EINTR ? v->run->kvm_valid_regs : 0;
   v->run->immediate_exit = 0;
   v->handle.context->stop = 0;
   return v->is_timed && drain(v) ? KL_R_TIMEOUT : KL_R_INTR;
 }
 
-/* What KVM_RUN gave: a reason, or -1 with errno. exit_reason means something
- * only when it succeeded, or failed in the two ways that carry a fault. */
-static int classify(struct kl_vcpu *v, int r) {
-  struct kvm_run *run = v->run;
-  v->sync_valid = r == 0 || errno == EINTR ? run->kvm_valid_regs : 0;
-  if (r == 0) return (int)run->exit_reason;
+/* What a KVM_RUN that failed means: a reason, or -1 with v->error. exit_reason
+ * tells something only in the two cases that carry a fault. */
+static int failed(struct kl_vcpu *v) {
   if (errno == EINTR || errno == EAGAIN) return interrupted(v);
-  if ((errno == EFAULT || errno == EHWPOISON) &&
-      run->exit_reason == KVM_EXIT_MEMORY_FAULT)
-    return KVM_EXIT_MEMORY_FAULT;
   v->error = errno;
+  v->sync_valid = 0;
+  if ((errno == EFAULT || errno == EHWPOISON) &&
+      v->run->exit_reason == KVM_EXIT_MEMORY_FAULT)
+    return KVM_EXIT_MEMORY_FAULT;
   return -1;
 }
 
-static int enter(lua_State *L, struct kl_vcpu *v) {
-  struct kvm_run *run = v->run;
-  struct kl_context *context = v->handle.context;
-  /* A fault's reason stays when the next run fails without one. */
-  if (run->exit_reason == KVM_EXIT_MEMORY_FAULT)
-    run->exit_reason = KVM_EXIT_UNKNOWN;
-  if (context->stop) run->immediate_exit = 1;
-  if (!context->tracing)
-    return classify(v, ioctl(v->handle.fd, KVM_RUN, 0));
+/* Entries that somebody watches or has stopped before they began. */
+static int watched(lua_State *L, struct kl_vcpu *v) {
+  if (v->handle.context->stop) v->run->immediate_exit = 1;
   int64_t start = kl_now();
   int r = ioctl(v->handle.fd, KVM_RUN, 0);
-  kl_trace(L, &v->handle, KVM_RUN, (unsigned long)(uintptr_t)run, r, start);
-  return classify(v, r);
+  if (v->handle.context->tracing)
+    kl_trace(L, &v->handle, KVM_RUN, (unsigned long)(uintptr_t)v->run, r,
+             start);
+  return r;
+}
+
+static inline int enter(lua_State *L, struct kl_vcpu *v) {
+  struct kvm_run *run = v->run;
+  /* A fault's reason stays when the next run fails without one. */
+  if (v->last_reason == KVM_EXIT_MEMORY_FAULT)
+    run->exit_reason = KVM_EXIT_UNKNOWN;
+  const struct kl_context *context = v->handle.context;
+  int r = context->stop | context->tracing
+              ? watched(L, v)
+              : ioctl(v->handle.fd, KVM_RUN, 0);
+  if (r != 0) return failed(v);
+  v->sync_valid = run->kvm_valid_regs;
+  return (int)run->exit_reason;
 }
 
 /* ---- the loop -------------------------------------------------------------------- */

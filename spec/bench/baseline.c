@@ -13,9 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* mov $0x10, %dx; 1: out %al, (%dx); inc %al; jmp 1b (16 bit) */
+/* mov $0x10, %dx; 1: out %al, (%dx); inc %al; loop 1b; hlt (16 bit) */
 static const unsigned char guest[] = {0xba, 0x10, 0x00, 0xee,
-                                      0xfe, 0xc0, 0xeb, 0xfb};
+                                      0xfe, 0xc0, 0xe2, 0xfb, 0xf4};
 
 struct machine {
   int kvm, vm, cpu, run_size;

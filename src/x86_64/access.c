@@ -11,12 +11,12 @@ static bool io(struct kl_vcpu *v, struct kl_access *a) {
   uint64_t offset = run->io.data_offset;
   uint64_t room = (uint64_t)v->handle.machine->run_size;
   if (offset > room || size * count > room - offset) return false;
-  *a = (struct kl_access){.bus = KL_PIO,
-                          .is_write = run->io.direction == KVM_EXIT_IO_OUT,
-                          .size = (uint32_t)size,
-                          .count = (uint32_t)count,
-                          .address = run->io.port,
-                          .data = (char *)run + offset};
+  a->bus = KL_PIO;
+  a->is_write = run->io.direction == KVM_EXIT_IO_OUT;
+  a->size = a->span = (uint32_t)size;
+  a->count = (uint32_t)count;
+  a->address = run->io.port;
+  a->data = (char *)run + offset;
   return true;
 }
 
@@ -31,12 +31,14 @@ bool kl_arch_access(struct kl_vcpu *v, struct kl_access *a) {
           .is_write = v->last_reason == KVM_EXIT_X86_WRMSR,
           .size = 8,
           .count = 1,
+          .span = 1,
           .address = run->msr.index,
           .data = &run->msr.data,
           .answer = &run->msr.error};
       return true;
     case KVM_EXIT_HYPERCALL:
       *a = (struct kl_access){.bus = KL_HYPERCALL,
+                              .span = 1,
                               .address = run->hypercall.nr,
                               .data = run->hypercall.args,
                               .answer = &run->hypercall.ret};
