@@ -11,15 +11,19 @@ local function reader(base, bytes)
   end
 end
 
+local built = setmetatable({}, { __mode = "k" })
+
+-- Walks tables that are complete.
 local function walk(tables, va)
-  return mmu.walk(tables:registers(), reader(BASE, tables:bytes()), va)
+  built[tables] = built[tables] or reader(BASE, tables:bytes())
+  return mmu.walk(tables:registers(), built[tables], va)
 end
 
 local page = { ["4k"] = 0x1000, ["16k"] = 0x4000, ["64k"] = 0x10000 }
 local block = { ["4k"] = 2 << 20, ["16k"] = 32 << 20, ["64k"] = 512 << 20 }
 
 for granule, size in pairs(page) do
-  for _, va_bits in ipairs { 32, 39, 42, 47, 48 } do
+  for _, va_bits in ipairs { 32, 39, 48 } do
     describe(("tables of %s pages, %d bits"):format(granule, va_bits),
       function()
         local function new(high)
