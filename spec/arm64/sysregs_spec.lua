@@ -18,7 +18,9 @@ local function rows()
   for line in file:lines() do
     local kind, name, numbers = line:match('^  (%u+)%("([^"]+)", (.*)%)$')
     local n = {}
-    for digits in (numbers or ""):gmatch "%d+" do n[#n + 1] = tonumber(digits) end
+    for digits in (numbers or ""):gmatch "%d+" do
+      n[#n + 1] = tonumber(digits)
+    end
     if kind == "REG" then
       add(name, table.unpack(n))
     elseif kind == "BANK" then
@@ -59,10 +61,9 @@ end
 
 -- The bytes of the text; the assembler warns of registers that are write-only.
 local function assemble(text)
-  local as = toolchain.command("as", "arm64")
-  local objcopy = toolchain.command("objcopy", "arm64")
-  return toolchain.filter(("%s -march=all -o OUT IN && %s -O binary OUT")
-    :format(as, objcopy), text)
+  local object = toolchain.filter(toolchain.command("as", "arm64")
+    .. " -march=all -o OUT IN", text)
+  return toolchain.link("arm64", object, "-Ttext 0 -e 0 --oformat binary")
 end
 
 describe("the system registers of arm64", function()
