@@ -195,6 +195,7 @@ void kl_commit(lua_State *L, struct kl_batch *b) {
   for (size_t i = 0; i < kl_arch_nreg_groups; i++) {
     const struct kl_reg_group *g = &kl_arch_reg_groups[i];
     if (!(b->changed & 1u << i)) continue;
+    if (v->run == NULL) luaL_error(L, "kvm.vcpu is closed");
     if (keeps(b->regs, g)) {
       memcpy((char *)v->run + g->sync_offset, b->at[i], g->size);
       v->run->kvm_dirty_regs |= g->sync;
