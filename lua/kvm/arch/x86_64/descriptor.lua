@@ -149,13 +149,14 @@ end
 ---is_long
 ---@return string
 function M.gate(g)
-  local type = M.type[(g.type or "interrupt") .. "_gate"]
-  if not type then
-    error(("gate type '%s' (expected interrupt or trap)"):format(g.type), 2)
+  local kind = g.type or "interrupt"
+  if kind ~= "interrupt" and kind ~= "trap" then
+    error(("gate type '%s' (expected interrupt or trap)"):format(kind), 2)
   end
   local offset, ist = g.offset, g.is_long and g.ist or 0
-  local low = offset & 0xffff | g.selector << 16 | ist << 32 | type << 40
-    | (g.dpl or 0) << 45 | 1 << 47 | (offset >> 16 & 0xffff) << 48
+  local low = offset & 0xffff | g.selector << 16 | ist << 32
+    | M.type[kind .. "_gate"] << 40 | (g.dpl or 0) << 45 | 1 << 47
+    | (offset >> 16 & 0xffff) << 48
   if g.is_long then return string.pack("<i8i8", low, offset >> 32 & 0xffffffff)
   end
   return string.pack("<i8", low)
