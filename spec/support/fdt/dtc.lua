@@ -38,7 +38,7 @@ local function run(command, ...)
     command = command:gsub("%%" .. i, path)
   end
   command = command:gsub("%%out", out)
-  local ok = os.execute(command .. " >" .. log .. " 2>&1 </dev/null")
+  local ok = os.execute(("(%s) >%s 2>&1 </dev/null"):format(command, log))
   local result, printed = read_file(out), read_file(log)
   for _, path in ipairs(paths) do
     os.remove(path)
@@ -53,6 +53,11 @@ end
 function M.compile(source, flags)
   return run(("dtc -q -I dts -O dtb %s -o %%out %%1"):format(flags or ""),
     source)
+end
+
+-- What dtc has to say about a source; nil when it will not compile it.
+function M.warnings(source)
+  return run("dtc -I dts -O dtb -o /dev/null %1 2>%out", source)
 end
 
 -- Blob to source, in dtc's own words.

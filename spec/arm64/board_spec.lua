@@ -1,0 +1,268 @@
+-- SPDX-License-Identifier: MIT
+local board = require "kvm.arch.arm64.board"
+local dtc = require "spec.support.fdt.dtc"
+local fdt = require "kvm.fdt"
+local tree_of = require "kvm.arch.arm64.board_tree"
+
+local function fails(pattern, f, ...)
+  local ok, message = pcall(f, ...)
+  assert.is_false(ok)
+  assert.matches(pattern, message)
+end
+
+-- A tree as a guest gets it.
+local function read(machine, opts)
+  return fdt.parse(fdt.build(machine:device_tree(opts), { strict = true }))
+end
+
+local variants = {
+  {}, { cpus = 8 }, { cpus = 40 }, { rtc = true }, { gic = { its = true } },
+  { ram = { base = 0x80000000, size = 3 << 30 } },
+  { ram = { size = 0x1000 }, uart = { base = 0x3000000, irq = 40,
+    clock = 1000000 } },
+  { psci = { method = "smc" }, timer = { virtual = 20 },
+    gic = { dist = 0x10000000, redist = 0x20000000, its = 0x30000000,
+      nr_irqs = 1024 } },
+}
+
+describe("an arm64 board", function()
+  it("is a copy of the default, with what was given", function()
+    local machine = board.new { cpus = 2, ram = { size = 1 << 30 } }
+    assert.equal(2, machine.cpus)
+    assert.same({ base = 0x40000000, size = 1 << 30 }, machine.ram)
+    machine.uart.base = 0
+    assert.equal(0x9000000, board.default.uart.base)
+    assert.equal(128 << 20, board.default.ram.size)
+    assert.is_false(machine.rtc)
+    assert.equal(34, board.new({ rtc = true }).rtc.irq)
+    assert.equal(50, board.new({ rtc = { irq = 50 } }).rtc.irq)
+    assert.equal(0x8080000, board.new({ gic = { its = true } }).gic.its)
+  end)
+
+  it("lists its regions in order, and no two overlap", function()
+    for _, given in ipairs(variants) do
+      local last = 0
+      for _, r in ipairs(board.new(given):regions()) do
+        assert.is_true(r.base >= last)
+        last = r.base + r.size
+      end
+    end
+    local list = board.new({ cpus = 3, rtc = true }):regions()
+    assert.same({ name = "gic.redist", base = 0x80a0000, size = 0x60000 },
+      list[2])
+    assert.equal(5, #list)
+  end)
+
+  it("refuses parts that overlap", function()
+    fails("^spec/arm64/board_spec.lua:%d+: board: ram %[0x40000000,0x48000000%)"
+      .. " overlaps uart %[0x47fff000,0x48000000%)", function()
+        board.new { uart = { base = 0x47fff000 } }
+      end)
+    fails("gic.redist %[0x80a0000,0x90a0000%) overlaps uart %[0x9000000,",
+      board.new, { cpus = 128 })
+    fails("gic.its .* overlaps gic.redist", board.new,
+      { gic = { its = 0x8090000 } })
+  end)
+
+  it("refuses parts that share an interrupt", function()
+    fails("uart.irq and rtc.irq both use the interrupt 33", board.new,
+      { rtc = { irq = 33 } })
+    fails("timer.secure and timer.virtual both use the interrupt 29",
+      board.new, { timer = { virtual = 29 } })
+  end)
+
+  it("refuses interrupts that the GIC does not have", function()
+    fails("uart.irq is 64, not an integer from 32 to 63", board.new,
+      { uart = { irq = 64 } })
+    fails("uart.irq is 31, not", board.new, { uart = { irq = 31 } })
+    fails("timer.virtual is 32, not an integer from 16 to 31", board.new,
+      { timer = { virtual = 32 } })
+    fails("gic.nr_irqs is 65, not a multiple of 32", board.new,
+      { gic = { nr_irqs = 65 } })
+  end)
+
+  it("refuses what is misaligned, or no address", function()
+    fails("gic.dist %[0x8001000,0x8011000%) is not aligned to 0x10000",
+      board.new, { gic = { dist = 0x8001000 } })
+    fails("ram %[0x40000001,.* is not aligned to 0x1000", board.new,
+      { ram = { base = 0x40000001 } })
+    fails("ram.base is %-4096, not an integer", board.new,
+      { ram = { base = -4096 } })
+    fails("ram.size is 0, not", board.new, { ram = { size = 0 } })
+    fails("uart.base is x, not", board.new, { uart = { base = "x" } })
+    fails("gic.its is x, not", board.new, { gic = { its = "x" } })
+  end)
+
+  it("refuses fields it does not know, and missing parts", function()
+    fails("a board has no field 'cpu'", board.new, { cpu = 1 })
+    fails("uart has no field 'irqs'", board.new, { uart = { irqs = 1 } })
+    fails("uart cannot be left out", board.new, { uart = false })
+    fails("ram is a number, not a table", board.new, { ram = 1 })
+    fails("a board is a number, not a table", board.new, 1)
+    fails("cpus is 0, not an integer from 1 to 512", board.new, { cpus = 0 })
+    fails("psci.method is svc, not hvc or smc", board.new,
+      { psci = { method = "svc" } })
+    fails("compatible is a number", board.new, { compatible = 1 })
+  end)
+end)
+
+describe("the device tree of an arm64 board", function()
+  it("obeys the specification, in every variant", function()
+    for _, given in ipairs(variants) do
+      assert.same({}, fdt.check(board.new(given):device_tree()))
+    end
+  end)
+
+  it("raises no warning of dtc's", function()
+    local missing = dtc.missing("dtc", "apt install device-tree-compiler")
+    if missing then pending(missing) end
+    for _, given in ipairs(variants) do
+      local source = fdt.dts(board.new(given):device_tree { bootargs = "x" })
+      local warnings = assert(dtc.warnings(source))
+      assert.equal("", warnings)
+    end
+  end)
+
+  it("has every region of the board, and no other", function()
+    for _, given in ipairs(variants) do
+      local machine = board.new(given)
+      local seen = {}
+      for node in read(machine):walk() do
+        if node:parent() and node:parent().name ~= "cpus" then
+          for _, r in ipairs(node:regions()) do
+            seen[#seen + 1] = { r.address, r.size }
+          end
+        end
+      end
+      table.sort(seen, function(a, b) return a[1] < b[1] end)
+      local expected = {}
+      for i, r in ipairs(machine:regions()) do
+        expected[i] = { r.base, r.size }
+      end
+      assert.same(expected, seen)
+    end
+  end)
+
+  it("tells the timer's interrupts as the GIC counts private ones", function()
+    local tree = read(board.new())
+    assert.same({ 1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 10, 4 },
+      tree:get("/timer", "interrupts"):cells())
+    tree = read(board.new { timer = { virtual = 16 } })
+    assert.equal(0, tree:get("/timer", "interrupts"):u32(8))
+  end)
+
+  it("tells the UART's interrupt as the GIC counts shared ones", function()
+    local tree = read(board.new { uart = { irq = 40 }, rtc = true })
+    local uart = tree:at "serial0"
+    assert.same({ "arm,pl011", "arm,primecell" }, uart.compatible:strings())
+    assert.same({ 0, 8, 4 }, uart.interrupts:cells())
+    assert.same({ 0, 2, 4 }, tree:at("/rtc").interrupts:cells())
+    assert.equal(uart, tree:at(tree:get("/chosen", "stdout-path"):str()))
+    local clock = tree:by_phandle(uart.clocks:u32(1))
+    assert.equal(24000000, clock["clock-frequency"]:u32())
+  end)
+
+  it("gives the GIC to everyone", function()
+    local tree = read(board.new())
+    local gic = tree:by_phandle(tree:get("interrupt-parent"):u32())
+    assert.equal("arm,gic-v3", gic.compatible:str())
+    assert.equal(3, gic["#interrupt-cells"]:u32())
+  end)
+
+  it("has a node for each CPU, by its affinity", function()
+    local tree = read(board.new { cpus = 18 })
+    assert.equal(18, #tree.cpus)
+    assert.equal(15, tree.cpus[16].reg:u32())
+    assert.equal("cpu@100", tree.cpus[17].name)
+    assert.equal("psci", tree.cpus[18]["enable-method"]:str())
+    assert.equal(0x101, tree_of.affinity(17))
+    assert.equal(0x10000, tree_of.affinity(0x1000))
+  end)
+
+  it("tells how PSCI is called", function()
+    assert.equal("hvc", read(board.new()):get("/psci", "method"):str())
+    assert.equal("smc", read(board.new { psci = { method = "smc" } })
+      :get("/psci", "method"):str())
+  end)
+
+  it("takes the kernel's boot parameters", function()
+    local tree = read(board.new(), { bootargs = "console=ttyAMA0",
+      initrd = { 0x44000000, 0x123 }, rng_seed = "\1\2\3" })
+    assert.equal("console=ttyAMA0", tree:get("/chosen", "bootargs"):str())
+    assert.equal(0x44000000, tree:get("/chosen", "linux,initrd-start"):u64())
+    assert.equal(0x44000123, tree:get("/chosen", "linux,initrd-end"):u64())
+    assert.equal("\1\2\3", tree:get("/chosen", "rng-seed"):bytes())
+    assert.is_nil(read(board.new()):get("/chosen", "bootargs"))
+  end)
+
+  it("refuses other parameters", function()
+    local machine = board.new()
+    local function try(opts)
+      return function() machine:device_tree(opts) end
+    end
+    fails("board_spec.lua:%d+: board: unknown option 'bootarg'",
+      try { bootarg = "" })
+    fails("bootargs is a number, not a string", try { bootargs = 1 })
+    fails("initrd {1073741824, 134217729} is not {gpa, size} inside the "
+      .. "memory %[0x40000000,0x48000000%)",
+      try { initrd = { 0x40000000, (128 << 20) + 1 } })
+    fails("initrd {4096, 1} is not", try { initrd = { 0x1000, 1 } })
+    fails("initrd {nil, nil} is not", try { initrd = {} })
+  end)
+
+  it("can be changed before it is built", function()
+    local tree = board.new():device_tree()
+    tree:add("dev@a000000", { reg = fdt.u64(0xa000000, 0x200),
+      interrupts = { 0, 16, 1 }, ["interrupt-parent"] = fdt.ref "gic" })
+    assert.equal(0xa000000, fdt.parse(fdt.build(tree)):at("/dev"):regions()[1]
+      .address)
+  end)
+end)
+
+describe("the devices of an arm64 board", function()
+  -- Stands in for a VM: notes what it is asked for.
+  local function fake_vm()
+    local vm = { maps = {}, buses = {}, lines = {}, attrs = {} }
+    function vm:map(gpa, size)
+      self.maps[#self.maps + 1] = { gpa, size }
+      return "memory"
+    end
+    function vm:on_mmio(gpa, size, device)
+      self.buses[gpa] = { size, device }
+    end
+    function vm:irq_line(t) self.lines[#self.lines + 1] = t end
+    function vm.create_device()
+      return { set_device_attr = function(_, group, attr, value)
+        vm.attrs[group << 8 | attr] = value or true
+      end }
+    end
+    return vm
+  end
+
+  it("are where the board says", function()
+    local machine = board.new { rtc = true, gic = { its = true } }
+    local vm = fake_vm()
+    local parts = machine:attach(vm)
+    assert.same({ { 0x40000000, 128 << 20 } }, vm.maps)
+    assert.equal(parts.uart, vm.buses[0x9000000][2])
+    assert.equal(0x1000, vm.buses[0x9000000][1])
+    assert.equal(parts.rtc, vm.buses[0x9010000][2])
+    assert.equal("memory", parts.ram)
+    assert.equal(3, parts.gic.version)
+    assert.same({ version = 3, dist = 0x8000000, redist = 0x80a0000,
+      its = 0x8080000, nr_irqs = 64 }, machine:gic_options())
+    assert.is_nil(board.new():gic_options().its)
+  end)
+
+  it("send, and drive their interrupt lines", function()
+    local vm, sent = fake_vm(), {}
+    local uart = board.new({ uart = { irq = 35 } }):attach(vm,
+      { output = function(s) sent[#sent + 1] = s end }).uart
+    uart:write(0, 65, 4)
+    assert.same({ "A" }, sent)
+    uart:write(0x38, 0x20, 4)
+    uart:write(0x44, 0x20, 4)
+    assert.same({ { irq = 1 << 24 | 35, level = 1 },
+      { irq = 1 << 24 | 35, level = 0 } }, vm.lines)
+  end)
+end)
