@@ -1,0 +1,84 @@
+-- SPDX-License-Identifier: MIT
+--- What this host's KVM is, and how it behaves where no capability bit tells.
+--- Behaviour is found by running a tiny guest, once per process and question:
+---
+---     local host = kvm.host()
+---     print(host.backend)                       --> svm
+---     print(host:can "software_breakpoints")    --> true
+---     print(host:can "ring0_avx")               --> false   internal_error ...
+local core = require "kvm.core"
+
+local M = {}
+local Host = {}
+Host.__index = Host
+Host.__name = "kvm.host"
+
+-- The probes and the backend of an architecture: kvm.arch.<arch>.host.
+local arch = require("kvm.arch." .. core.arch .. ".host")
+
+local function read_line(path)
+  local file <close> = io.open(path)
+  return file and file:read "l"
+end
+
+-- Runs a probe: true, or false and why not. What it raises is a no as well: a
+-- host that refuses an ioctl does not behave as asked.
+local function ask(probe)
+  local ok, answer, reason = pcall(probe.run)
+  if not ok then return { false, tostring(answer) } end
+  return { answer and true or false, not answer and tostring(reason) or nil }
+end
+
+---Whether the host behaves as named, and if not, what it did instead.
+---Usage: `if not host:can "paging32" then ... end`
+---@param name string one of host.questions
+---@return boolean
+---@return string? reason
+function Host:can(name)
+  local probe = arch.probes[name]
+  if not probe then
+    error(("bad argument #1 to 'can' (no question '%s': kvm.host().questions "
+      .. "lists them)"):format(tostring(name)), 2)
+  end
+  self.answers[name] = self.answers[name] or ask(probe)
+  return table.unpack(self.answers[name], 1, 2)
+end
+
+---Every answer: name -> true, or the reason why not.
+---Usage: `for name, answer in pairs(kvm.host():behaviour()) do ... end`
+---@return table<string, boolean|string>
+function Host:behaviour()
+  local found = {}
+  for _, name in ipairs(self.questions) do
+    local yes, reason = self:can(name)
+    found[name] = yes or reason
+  end
+  return found
+end
+
+function Host:__tostring()
+  return ("kvm.host: %s, %s, Linux %s"):format(self.arch, self.backend,
+    self.kernel or "?")
+end
+
+local host
+
+---The host, made on first use. Fields: `arch`, `backend` ("vmx", "svm", "pvm",
+---"vhe", "nvhe", "pkvm" or "unknown"), `kernel`, `questions` (the names that
+---can() takes, sorted), and what kvm.arch.<arch>.host adds.
+---Usage: `local host = require("kvm.host").get()`
+---@return kvm.host
+function M.get()
+  if host then return host end
+  local new = setmetatable({ arch = core.arch, answers = {}, questions = {},
+    kernel = read_line "/proc/sys/kernel/osrelease" }, Host)
+  for name in pairs(arch.probes) do
+    new.questions[#new.questions + 1] = name
+  end
+  table.sort(new.questions)
+  for name, value in pairs(arch.describe()) do new[name] = value end
+  host = new
+  return host
+end
+
+return M
