@@ -45,17 +45,18 @@ describe("kvm.arch.x86_64.modes: tables", function()
 
   it("says where it ends", function()
     local p = paper()
-    local _, tables, last = modes.long64(p, { at = 0x3000, page = 0x1000,
-                                              size = 0x400000 })
-    assert.equal(0x8000, tables.base)
+    local regs = modes.long64(p, { at = 0x3000, page = 0x1000,
+                                   size = 0x400000 })
+    local last = regs.last
+    assert.equal(0x8000, regs.paging.base)
+    assert.is_nil(rawget(regs, "last"))
     assert.equal(0x8000 + 5 * 0x1000, last)
     local highest = 0
     for gpa in pairs(p) do
       if math.type(gpa) then highest = math.max(highest, gpa) end
     end
     assert.equal(last - 1, highest)
-    local _, _, prot = modes.prot32(p, { at = 0x3000, ports = true })
-    assert.equal(0x8000, prot)
+    assert.equal(0x8000, modes.prot32(p, { at = 0x3000, ports = true }).last)
   end)
 
   it("lays SYSCALL's and SYSRET's segments as they want them", function()

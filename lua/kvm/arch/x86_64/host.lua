@@ -69,7 +69,7 @@ local function long64(options)
   return function(m)
     local all = { at = TABLES, entry = CODE, stack = STACK, size = SIZE }
     for k, v in pairs(options or {}) do all[k] = v end
-    return (modes.long64(m.vm, all))
+    return modes.long64(m.vm, all)
   end
 end
 
@@ -77,7 +77,7 @@ local function prot32(options)
   return function(m)
     local all = { at = TABLES, entry = CODE, stack = STACK }
     for k, v in pairs(options or {}) do all[k] = v end
-    return (modes.prot32(m.vm, all))
+    return modes.prot32(m.vm, all)
   end
 end
 

@@ -6,8 +6,9 @@
 ---     cpu.regs(modes.long64(vm, { at = 0x1000, entry = 0x100000 }))
 ---
 --- The tables are written with target:write(gpa, bytes): a VM, or memory that
---- the guest has at gpa 0. at is where they go; the third result is the first
---- gpa behind them.
+--- the guest has at gpa 0. at is where they go. Besides the registers, a result
+--- answers to two more names: last, the first gpa behind the tables, and paging,
+--- the page tables (kvm.arch.x86_64.mmu) of a mode that has them.
 local descriptor = require "kvm.arch.x86_64.descriptor"
 local mmu = require "kvm.arch.x86_64.mmu"
 
@@ -30,6 +31,10 @@ local function merge(into, ...)
   end
   return into
 end
+
+-- Answers to more names without having them: cpu.regs takes every key of a table
+-- for a register.
+local function with(regs, more) return setmetatable(regs, { __index = more }) end
 
 local function check(options, names, fn)
   for name in pairs(options) do
@@ -129,9 +134,7 @@ local prot32_options = { at = 1, entry = 1, stack = 1, rflags = 1, gates = 1,
 ---@param options table `at` (required); `entry`, `stack`, `rflags`; `gates`:
 ---vector -> handler; `user`: start in ring 3, with `kernel_stack` for what
 ---interrupts it, and with `ports` = true for its port accesses
----@return table registers
----@return nil
----@return integer gpa behind the tables (at + 0x5000)
+---@return table registers, with `last` = at + 0x5000
 function M.prot32(target, options)
   check(options, prot32_options, "prot32")
   local s, data = M.selector, descriptor.data()
@@ -147,7 +150,7 @@ function M.prot32(target, options)
   if options.user then code, stack = s.user_code, s.user_data end
   merge(regs, start(code, segments[code], stack, segments[stack], options),
     { cr0 = 0x33, cr3 = 0, cr4 = 0, efer = 0 })
-  return regs, nil, options.at + TABLES
+  return with(regs, { last = options.at + TABLES })
 end
 
 local long64_options = merge({ size = 1, page = 1, ist = 1 }, prot32_options)
@@ -159,9 +162,7 @@ local long64_options = merge({ size = 1, page = 1, ist = 1 }, prot32_options)
 ---@param options table as for prot32, and `size` (1 GiB), `page`: the largest
 ---page, 0x200000 (default) or 0x1000; `ist`: a list of stacks for gates. With
 ---`user` ring 3 may use all that is mapped
----@return table registers
----@return table tables of kvm.arch.x86_64.mmu, already written
----@return integer gpa behind the tables
+---@return table registers, with `last` and `paging`
 function M.long64(target, options)
   check(options, long64_options, "long64")
   local s = M.selector
@@ -185,7 +186,7 @@ function M.long64(target, options)
   merge(regs, start(code, segments[code], stack, segments[stack], options),
     paging:registers())
   regs.cr4 = regs.cr4 | 0x600 -- OSFXSR, OSXMMEXCPT: SSE is part of the mode
-  return regs, paging, paging.base + #bytes
+  return with(regs, { last = paging.base + #bytes, paging = paging })
 end
 
 return M
