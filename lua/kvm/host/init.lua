@@ -13,8 +13,8 @@ local Host = {}
 Host.__index = Host
 Host.__name = "kvm.host"
 
--- The probes and the backend of an architecture: kvm.arch.<arch>.host.
-local arch = require("kvm.arch." .. core.arch .. ".host")
+-- The probes and the backend of an architecture.
+local arch = require("kvm.host." .. core.arch)
 
 local function read_line(path)
   local file <close> = io.open(path)
@@ -65,7 +65,7 @@ local host
 
 ---The host, made on first use. Fields: `arch`, `backend` ("vmx", "svm", "pvm",
 ---"vhe", "nvhe", "pkvm" or "unknown"), `kernel`, `questions` (the names that
----can() takes, sorted), and what kvm.arch.<arch>.host adds.
+---can() takes, sorted), and what kvm.host.<arch> adds.
 ---Usage: `local host = require("kvm.host").get()`
 ---@return kvm.host
 function M.get()
