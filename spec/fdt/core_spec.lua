@@ -112,7 +112,8 @@ describe("the reader of blobs", function()
       blob(good, { total = 0xffffffff }))
     fails("bad device tree header: .*FDT_ERR_TRUNCATED", fdt.parse,
       blob(good, { total = 39 }))
-    fails("limit is 67108864", fdt.parse, ("\0"):rep((64 << 20) + 1))
+    fails("limit is 67108864", fdt.parse,
+      ("\0"):rep(1 << 16):rep(1 << 10) .. "x")
   end)
 
   it("refuses wild and misaligned offsets", function()
@@ -235,11 +236,11 @@ describe("the reader of blobs", function()
     fails('/x:y: the name "x:y" cannot be written', fdt.dts, tree)
   end)
 
-  it("survives 2000 mutated blobs and overlays", function()
-    local report = fuzz.run { count = 2000, seed = os.time() }
-    assert.equal(2000, report.runs)
+  it("survives 600 mutated blobs and overlays", function()
+    local report = fuzz.run { count = 600, seed = os.time() }
+    assert.equal(600, report.runs)
     assert.is_true(report.read > 100, "too few mutants were blobs")
-    assert.is_true(report.refused > 100, "too few mutants were refused")
+    assert.is_true(report.refused > 50, "too few mutants were refused")
     assert.is_true(report.applied > 20, "too few mutants were overlays")
   end)
 end)

@@ -109,15 +109,6 @@ function methods:get(path, name)
   return node and node[STATE].values[name]
 end
 
--- Calls f; a failure inside names the place.
-local function at_place(place, f, ...)
-  local ok, result = pcall(f, ...)
-  if not ok then
-    fail("%s: %s", place, (tostring(result):gsub("^.-kvm%.fdt: ", "")))
-  end
-  return result
-end
-
 ---Sets a property, which comes last when it is new. See value.of for what the
 ---value may be.
 ---Usage: `tree:at("/chosen"):set("bootargs", "console=ttyAMA0")`
@@ -130,11 +121,14 @@ function methods:set(name, x)
   if problem then
     fail("%s: %s", self:path(), problem)
   end
-  local new_value = at_place(self:path() .. ":" .. name, value.of, x)
+  local ok, result = pcall(value.of, x)
+  if not ok then
+    fail("%s:%s: %s", self:path(), name, (result:gsub("^.-kvm%.fdt: ", "")))
+  end
   if not state.values[name] then
     table.insert(state.order, name)
   end
-  state.values[name] = new_value
+  state.values[name] = result
   return self
 end
 
