@@ -241,9 +241,9 @@ uint64_t kl_toflags(lua_State *L, int idx, const char *group,
     return flagvalue(L, idx, group, what);
   }
   uint64_t flags = 0;
-  lua_Integer n = luaL_len(L, idx);
+  lua_Integer n = (lua_Integer)lua_rawlen(L, idx);
   for (lua_Integer i = 1; i <= n; i++) {
-    lua_geti(L, idx, i);
+    lua_rawgeti(L, idx, i);
     flags |= flagvalue(L, idx, group, what);
   }
   return flags;
