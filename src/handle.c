@@ -77,6 +77,9 @@ int kl_handle_close(lua_State *L) {
   struct kl_handle *h = kl_tohandle(L, 1);
   if (h == NULL)
     return luaL_typeerror(L, 1, "kvm.system, kvm.vm, kvm.vcpu or kvm.device");
+  /* A vCPU and a VM hold more than a descriptor. */
+  if (h->object.class->close != kl_handle_close)
+    return h->object.class->close(L);
   kl_closehandle(h);
   return 0;
 }
