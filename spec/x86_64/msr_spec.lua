@@ -1,7 +1,6 @@
 -- SPDX-License-Identifier: MIT
 local kvm = require "kvm"
 if kvm.arch ~= "x86_64" then return end
-local cpuid = require "kvm.arch.x86_64.cpuid"
 local guests = require "spec.support.x86_64"
 
 local LSTAR <const>, SYSENTER_EIP <const> = 0xc0000082, 0x176
@@ -20,11 +19,7 @@ local function get(regs, name) return regs[name] end
 
 local SYSTEM = kvm.open()
 
-local function vcpu()
-  local cpu = guests.vcpu()
-  cpu:set_cpuid2(cpuid.host(SYSTEM, 0))
-  return cpu
-end
+local vcpu = guests.vcpu
 
 describe("kvm.regs: MSRs", function()
   local cpu, r
@@ -82,7 +77,14 @@ describe("kvm.regs: MSRs", function()
     for name, value in pairs(r) do seen[name] = value end
     assert.equal(r.pat, seen.pat)
     assert.equal(0, seen.lstar)
-    assert.is_nil(seen.hv_guest_os_id) -- not without Hyper-V in the CPUID
+    local missing = 0
+    for _, name in ipairs { "hv_reset", "x2apic_eoi", "smrr_physbase",
+                            "vmx_basic", "sgxlepubkeyhash0" } do
+      local ok = pcall(get, r, name)
+      assert.equal(ok, seen[name] ~= nil, name)
+      if not ok then missing = missing + 1 end
+    end
+    assert(missing > 0)
   end)
 
   it("are what the guest writes", function()
@@ -324,7 +326,8 @@ describe("MSR exits", function()
     vm:x86_set_msr_filter {}
     cpu.regs.rip = guests.CODE
     guests.run(cpu)
-    assert.equal(VALUE, cpu.regs.sysenter_eip)
+    -- AMD's processors keep 32 bits of it.
+    assert.equal(VALUE & 0xffffffff, cpu.regs.sysenter_eip & 0xffffffff)
   end)
 end)
 

@@ -13,10 +13,10 @@ const luaL_Reg kl_arch_vcpu_methods[] = {{NULL, NULL}};
 const struct kl_hint kl_arch_hints[] = {
     /* ---- registers */
     {"KVM_SET_SREGS", EINVAL,
-     "cr0, cr4, efer and apic_base are checked together: long mode needs "
-     "CR0.PE and PG, CR4.PAE, EFER.LME and LMA, and no 64-bit and 32-bit cs at "
-     "once (cs_l, cs_db); a bit of CR4 or EFER needs its CPUID feature "
-     "(set_cpuid2)"},
+     "cr0, cr4, efer and apic_base are checked together, against the CPUID: "
+     "set_cpuid2 first (system:get_supported_cpuid() has the host's). Long "
+     "mode needs CR0.PE and PG, CR4.PAE, EFER.LME and LMA; cs_l and cs_db "
+     "exclude each other"},
     {"KVM_SET_SREGS2", EINVAL,
      "cr0, cr4, efer and apic_base are checked together; the flag PDPTRS_VALID "
      "needs PAE paging without long mode"},

@@ -3,6 +3,7 @@
 --- and returns the registers for cpu.regs.
 ---
 ---     local modes = require "kvm.arch.x86_64.modes"
+---     cpu:set_cpuid2(system:get_supported_cpuid())
 ---     cpu.regs(modes.long64(vm, { at = 0x1000, entry = 0x100000 }))
 ---
 --- The tables are written with target:write(gpa, bytes): a VM, or memory that
@@ -160,7 +161,8 @@ end
 
 local long64_options = merge({ size = 1, page = 1, ist = 1 }, prot32_options)
 
----64-bit mode. The first size bytes are mapped to themselves.
+---64-bit mode. The first size bytes are mapped to themselves. The vCPU's CPUID
+---must have long mode: set_cpuid2 comes first.
 ---Usage: `cpu.regs(modes.long64(vm, { at = 0x1000, entry = 0x100000, user =
 ---true }))`
 ---@param target table|userdata as above
