@@ -266,3 +266,75 @@ describe("the devices of an arm64 board", function()
       { irq = 1 << 24 | 35, level = 0 } }, vm.lines)
   end)
 end)
+
+local arm64 = require "spec.support.arm64".use(_ENV)
+
+arm64.describe("an arm64 board under KVM", function()
+  -- Sends "hi", then every byte of input plus one, until there is none; then
+  -- enables the UART's interrupt and sends the number that the GIC gives.
+  local text = [[
+        ldr     x1, =uart
+        mov     w2, #'h'
+        str     w2, [x1]
+        mov     w2, #'i'
+        str     w2, [x1]
+again:  ldr     w3, [x1, #0x18]
+        tbnz    w3, #4, done
+        ldr     w2, [x1]
+        add     w2, w2, #1
+        str     w2, [x1]
+        b       again
+done:   mrs     x2, icc_sre_el1
+        orr     x2, x2, #1
+        msr     icc_sre_el1, x2
+        isb
+        mov     x2, #0xff
+        msr     icc_pmr_el1, x2
+        mov     x2, #1
+        msr     icc_igrpen1_el1, x2
+        ldr     x4, =dist
+        mov     w2, #2
+        str     w2, [x4]                // GICD_CTLR: group 1
+        mov     w2, #0x100              // interrupt 40
+        str     w2, [x4, #0x84]         // GICD_IGROUPR1
+        str     w2, [x4, #0x104]        // GICD_ISENABLER1
+        mov     w2, #0x20
+        str     w2, [x1, #0x38]         // IMSC: sent
+        mov     w2, #'!'
+        str     w2, [x1]
+        dsb     sy
+        mov     x5, #100
+wait:   mrs     x2, icc_iar1_el1
+        cmp     x2, #1023
+        b.ne    got
+        subs    x5, x5, #1
+        b.ne    wait
+got:    str     w2, [x1]
+        ldr     w0, =0x84000008         // PSCI SYSTEM_OFF
+        hvc     #0
+        .ltorg
+]]
+
+  it("has a UART that sends, receives and interrupts", function()
+    local asm = require "kvm.asm"
+    local machine = board.new { ram = { size = 1 << 20 },
+      uart = { irq = 40 } }
+    local vm <close> = arm64.kvm.create_vm()
+    local sent = {}
+    local parts = machine:attach(vm, { output = function(bytes)
+      sent[#sent + 1] = bytes
+    end })
+    local cpu <close> = vm:create_vcpu()
+    cpu:arm_vcpu_init()
+    parts.gic:init()
+    parts.ram:write(0, (asm.arm64(text, { origin = machine.ram.base,
+      symbols = { uart = machine.uart.base, dist = machine.gic.dist } })))
+    cpu.regs.pc = machine.ram.base
+    parts.uart:input "abc"
+    local reason
+    repeat reason = cpu:run { timeout = 10 } until reason ~= "intr"
+    assert.equal("system_event", reason)
+    assert.equal("hibcd!" .. string.char(40),
+      table.concat(sent))
+  end)
+end)

@@ -57,6 +57,44 @@ power_off:
         .ltorg
 ]]
 
+--- Where guests have their GICv3, as kvm.arch.arm64.gic takes it.
+M.GIC = { version = 3, dist = 0x8000000, redist = 0x80a0000 }
+
+--- Text that turns it on for the vCPU, all interrupts in group 1 and of the
+--- same priority. Then x10 is the distributor and x11 the redistributor's page
+--- of private interrupts.
+M.GIC_ON = [[
+        ldr     x0, =vectors
+        msr     vbar_el1, x0
+        mov     x10, #0x8000000
+        mov     w0, #0x12               // GICD_CTLR: ARE, EnableGrp1
+        str     w0, [x10]
+        mov     w1, #-1
+        str     w1, [x10, #0x84]        // GICD_IGROUPR1
+        ldr     x11, =0x80a0000
+        str     wzr, [x11, #0x14]       // GICR_WAKER
+        add     x11, x11, #0x10000
+        str     w1, [x11, #0x80]        // GICR_IGROUPR0
+        mov     x0, #1
+        msr     icc_sre_el1, x0
+        mov     x0, #0xff
+        msr     icc_pmr_el1, x0
+        mov     x0, #1
+        msr     icc_igrpen1_el1, x0
+        isb
+]]
+
+--- Vectors whose IRQ takes one interrupt: its number is x19, and the guest ends.
+M.TAKE_IRQ = [[
+
+        .balign 2048
+vectors:
+        .skip   0x280
+        mrs     x19, icc_iar1_el1
+        msr     icc_eoir1_el1, x19
+        b       power_off
+]]
+
 local assembled = {}
 
 --- Assembles a guest that runs at M.RAM; `mmio` is M.MMIO, `ram` M.RAM.

@@ -32,8 +32,10 @@ const struct kl_hint kl_arch_hints[] = {
     {"KVM_RUN", EPERM,
      "a vCPU with sve runs only after vcpu:arm_vcpu_finalize(4)"},
     {"KVM_RUN", EINVAL,
-     "a vCPU with pmu_v3 runs only after its PMU is initialised: "
-     "kvm.arch.arm64.attr, pmu_v3_irq (with a vGIC) and pmu_v3_init"},
+     "a vCPU with pmu_v3 runs only after its PMU is initialised "
+     "(kvm.arch.arm64.attr: pmu_v3_irq when there is a vGIC, pmu_v3_init); and "
+     "the vGIC's redistributors, one for each vCPU, must not reach into its "
+     "distributor"},
     {"KVM_RUN", ENXIO,
      "the vGIC lacks an address: place and initialise it before the first "
      "run (kvm.arch.arm64.gic). This VM is lost"},
@@ -74,7 +76,9 @@ const struct kl_hint kl_arch_hints[] = {
      "too late (the device is initialised or a vCPU has run), or too early (a "
      "vCPU is still being created)"},
     {"KVM_SET_DEVICE_ATTR", ENODEV,
-     "the vCPU was not initialised with that feature, or the vGIC is missing"},
+     "the vCPU was not initialised with that feature, or something comes too "
+     "early: initialise the vGIC before the PMU, and make a GICv3 before its "
+     "ITS"},
     {"KVM_SET_DEVICE_ATTR", ENXIO,
      "something that comes before is missing: the addresses and the vCPUs "
      "before the vGIC's init, the vGIC before an interrupt; or the host has no "

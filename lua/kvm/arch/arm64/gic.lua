@@ -63,6 +63,20 @@ local function check_options(version, options)
   end
 end
 
+-- Redistributors of further vCPUs follow the first: the kernel checks those.
+local function check_overlap(version, options)
+  local size = M.size[version]
+  for i, a in ipairs(PARTS[version]) do
+    for j = i + 1, #PARTS[version] do
+      local b = PARTS[version][j]
+      local x, y = math.tointeger(options[a]), math.tointeger(options[b])
+      if x and y and x < y + size[b] and y < x + size[a] then
+        bad(3, "gic.%s 0x%x and gic.%s 0x%x overlap", a, x, b, y)
+      end
+    end
+  end
+end
+
 --- Whether the host can emulate a GIC of that version (2, 3, or "its").
 function M.has(vm, version)
   return vm:create_device(TYPE[version], { test = true })
@@ -109,6 +123,7 @@ end
 function M.new(vm, options)
   local version = choose(vm, options.version)
   check_options(version, options)
+  check_overlap(version, options)
   local self = setmetatable({ version = version }, Gic)
   self.device = vm:create_device(TYPE[version])
   place(self, options)
