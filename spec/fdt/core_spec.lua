@@ -236,12 +236,12 @@ describe("the reader of blobs", function()
     fails('/x:y: the name "x:y" cannot be written', fdt.dts, tree)
   end)
 
-  it("survives 600 mutated blobs and overlays", function()
-    local report = fuzz.run { count = 600, seed = os.time() }
-    assert.equal(600, report.runs)
-    assert.is_true(report.read > 100, "too few mutants were blobs")
-    assert.is_true(report.refused > 50, "too few mutants were refused")
-    assert.is_true(report.applied > 20, "too few mutants were overlays")
+  it("survives mutated blobs and overlays", function()
+    local report = fuzz.run { count = 1000, seconds = 2, seed = os.time() }
+    assert.is_true(report.runs >= 20)
+    assert.is_true(report.read > report.runs // 8, "few were blobs")
+    assert.is_true(report.refused > report.runs // 20, "few were refused")
+    assert.is_true(report.applied > report.runs // 30, "few were overlays")
   end)
 end)
 

@@ -2,7 +2,7 @@
 -- Mutated device trees against the reader and the overlay code:
 --
 --   lua5.4 spec/fuzz/fdt.lua [count [seed]]      (paths: see spec/helper.lua)
---   require("spec.fuzz.fdt").run { count = 1000, seed = 1 }
+--   require("spec.fuzz.fdt").run { count = 1000, seed = 1, seconds = 2 }
 --
 -- A blob is mutated as bytes, which mostly ends in the checks of its header
 -- and tags, or as a tree of plain tables, which is a sound blob again, with
@@ -232,15 +232,17 @@ local function apply(report, base, overlay)
   end
 end
 
----Runs the fuzzer. Raises at the first fault.
----@param opts {count: integer, seed: integer}
+---Runs the fuzzer, for so many mutants or seconds of CPU time, whichever ends
+---first. Raises at the first fault.
+---@param opts {count: integer, seed: integer, seconds: number?}
 ---@return {runs: integer, read: integer, refused: integer, applied: integer}
 function M.run(opts)
   local report = { seed = opts.seed, runs = 0, read = 0, refused = 0,
     applied = 0 }
   local base, overlay = seeds()
+  local deadline = os.clock() + (opts.seconds or math.huge)
   math.randomseed(opts.seed)
-  for _ = 1, opts.count do
+  while report.runs < opts.count and os.clock() < deadline do
     report.runs = report.runs + 1
     local mutate = math.random(2) == 1 and mutate_bytes or mutate_tree
     local original = math.random(2) == 1 and base or overlay

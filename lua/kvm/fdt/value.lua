@@ -48,11 +48,16 @@ local function integers(bits)
   end
 end
 
----Integers of 8, 16, 32 or 64 bits, big-endian.
----Usage: `fdt.build { ["initrd-start"] = fdt.u64(0x48000000) }`
+---Integers of 8 bits.
+---Usage: `["local-mac-address"] = fdt.u8(2, 0, 0, 0, 0, 1)`
 ---@param ... integer
 ---@return kvm.fdt.value
-M.u8, M.u16 = integers(8), integers(16)
+M.u8 = integers(8)
+---Integers of 16 bits, big-endian.
+---Usage: `fdt.u16(0x1af4)`
+---@param ... integer
+---@return kvm.fdt.value
+M.u16 = integers(16)
 ---Integers of 32 bits: what a plain integer means, too.
 ---Usage: `fdt.u32(1, 2)`
 ---@param ... integer
