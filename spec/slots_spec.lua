@@ -430,8 +430,14 @@ describe("vm:read and vm:write", function()
   local vm, low, high
   before_each(function()
     vm = kvm.create_vm()
-    high = vm:map(2 * PAGE, PAGE) -- slot 0 is the upper one
-    low = vm:map(PAGE, PAGE)
+    -- In the host they lie in the other order, and apart.
+    local host = kvm.memory(3 * PAGE)
+    host:fill(0, 3 * PAGE, 0xee)
+    high, low = host:view(0, PAGE), host:view(2 * PAGE, PAGE)
+    vm:map(2 * PAGE, high)
+    vm:map(PAGE, low)
+    high:fill(0, PAGE)
+    low:fill(0, PAGE)
   end)
 
   it("go across slots that follow each other", function()

@@ -65,7 +65,8 @@ static int vm_read(lua_State *L) {
   checkrange(L, vm, gpa, n, false);
   for (uint64_t done = 0; done < n; done += part) {
     part = n - done;
-    memcpy(to + done, piece(vm, gpa + done, &part), part);
+    const unsigned char *from = piece(vm, gpa + done, &part);
+    memcpy(to + done, from, part);
   }
   luaL_pushresultsize(&b, n);
   return 1;
@@ -81,7 +82,8 @@ static int vm_write(lua_State *L) {
   checkrange(L, vm, gpa, n, true);
   for (uint64_t part; n > 0; bytes += part, gpa += part, n -= part) {
     part = n;
-    memcpy(piece(vm, gpa, &part), bytes, part);
+    unsigned char *to = piece(vm, gpa, &part);
+    memcpy(to, bytes, part);
   }
   lua_settop(L, 1);
   return 1;
