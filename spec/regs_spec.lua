@@ -193,12 +193,42 @@ describe("kvm.regs: life", function()
   end)
 
   it("survives a tracer that closes the vCPU", function()
-    local cpu = vcpu()
     finally(function() kvm.trace(nil) end)
-    kvm.trace(function() cpu:close() end)
-    assert.is_false((pcall(cpu.regs, { [names.wide] = ("w"):rep(names.bytes),
-      [names.other] = 1, [names.first] = 2 })))
-    raises("kvm.vcpu is closed", get, cpu.regs, names.first)
+    for _, name in ipairs { names.first, names.other, names.wide } do
+      local value = name == names.wide and ("w"):rep(names.bytes) or 1
+      for _, use in ipairs {
+        function(r) return r[name] end,
+        function(r) r[name] = value end,
+        function(r) r { [name] = value, [names.first] = 2 } end,
+        function(r) for _ in pairs(r) do end end,
+        function(r) return tostring(r) end,
+      } do
+        local cpu = vcpu()
+        local r = cpu.regs
+        kvm.trace(function(class)
+          if class == "kvm.vcpu" then cpu:close() end
+        end)
+        pcall(use, r)
+        kvm.trace(nil)
+        pcall(cpu.close, cpu)
+        raises("kvm.vcpu is closed", get, r, name)
+      end
+    end
+  end)
+
+  it("survives one that does it in the middle of a table", function()
+    finally(function() kvm.trace(nil) end)
+    for last = 1, 8 do
+      local cpu, n = vcpu(), 0
+      local r = cpu.regs
+      kvm.trace(function(class)
+        n = n + (class == "kvm.vcpu" and 1 or 0)
+        if n == last then cpu:close() end
+      end)
+      pcall(r, { [names.other] = 1, [names.first] = 2 })
+      kvm.trace(nil)
+      assert(n >= last or n >= 2)
+    end
   end)
 
   it("is recognised by its type", function()
