@@ -88,5 +88,13 @@ const struct kl_hint kl_arch_hints[] = {
      "kvm.arch.arm64.irq encodes it"},
     {"KVM_ARM_SET_COUNTER_OFFSET", EBUSY,
      "a vCPU is running: set the offset while all are stopped"},
+    {"KVM_ARM_SET_COUNTER_OFFSET", EINVAL,
+     "kernels before 6.4 do not have it: check_extension('COUNTER_OFFSET')"},
+    {"KVM_ARM_GET_REG_WRITABLE_MASKS", EINVAL,
+     "kernels before 6.7 do not have it, all ID registers are fixed there: "
+     "check_extension('ARM_SUPPORTED_REG_MASK_RANGES')"},
+    {"KVM_ARM_MTE_COPY_TAGS", EINVAL,
+     "the VM has no tags (enable_cap('ARM_MTE') before its vCPUs are made), or "
+     "address and size are not multiples of the page size"},
     {NULL, ENOEXEC, "initialise the vCPU first: vcpu:arm_vcpu_init()"},
     {NULL, 0, NULL}};
