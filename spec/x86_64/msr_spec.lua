@@ -346,7 +346,10 @@ describe("x86_set_msr_filter", function()
       { base = 0, nmsrs = 3, bitmap = "ab" })
     raises("a byte string expected, got number", range,
       { base = 0, bitmap = 5 })
-    raises("2000 bytes given", range, { base = 0, bitmap = ("x"):rep(2000) })
+    raises("16000 MSRs", range, { base = 0, bitmap = ("x"):rep(2000) })
+    raises("MSRs, a range has", range, { base = 0, bitmap = ("x"):rep(1 << 20) })
+    raises("100000 MSRs", range, { base = 0, nmsrs = 100000,
+                                   bitmap = ("x"):rep(12500) })
     raises("unknown name 'FLY'", range, { base = 0, nmsrs = 1, flags = "FLY" })
     raises("unknown field 'count'", range, { base = 0, count = 1 })
     raises("table expected", range, 5)

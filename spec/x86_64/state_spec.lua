@@ -58,6 +58,8 @@ describe("memory_encrypt_op", function()
     raises("unknown field 'command'", vm.memory_encrypt_op, vm,
       { command = 1 })
     raises("unknown name 'FLY'", vm.memory_encrypt_op, vm, { id = "FLY" })
+    raises("data: a byte string expected, got number", vm.memory_encrypt_op,
+      vm, { data = 5 })
     raises("table expected", vm.memory_encrypt_op, vm)
     vm:close()
     raises("kvm.vm is closed", vm.memory_encrypt_op, vm, {})

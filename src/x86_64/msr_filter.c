@@ -38,20 +38,21 @@ static uint64_t flags(lua_State *L, int idx, const char *group,
 static void tobitmap(lua_State *L, int idx, struct kvm_msr_filter_range *r,
                      unsigned char *room) {
   size_t n = 0;
+  const char *bytes = NULL;
   if (lua_getfield(L, idx, "bitmap") != LUA_TNIL) {
     if (lua_type(L, -1) != LUA_TSTRING)
       luaL_error(L, "kvm_msr_filter_range.bitmap: a byte string expected, got "
                     "%s", luaL_typename(L, -1));
-    const char *bytes = lua_tolstring(L, -1, &n);
-    if (r->nmsrs == 0 && n * 8 <= MOST_MSRS) r->nmsrs = (uint32_t)n * 8;
-    if (n != ((size_t)r->nmsrs + 7) / 8)
-      luaL_error(L, "kvm_msr_filter_range.bitmap: %I bytes given for %I MSRs",
-                 (lua_Integer)n, (lua_Integer)r->nmsrs);
-    memcpy(room, bytes, n);
+    bytes = lua_tolstring(L, -1, &n);
+    if (r->nmsrs == 0) r->nmsrs = n < MOST_MSRS ? (uint32_t)n * 8 : UINT32_MAX;
   }
   if (r->nmsrs == 0 || r->nmsrs > MOST_MSRS)
     luaL_error(L, "kvm_msr_filter_range.nmsrs: %I MSRs, a range has 1 to %d",
                (lua_Integer)r->nmsrs, MOST_MSRS);
+  if (bytes != NULL && n != ((size_t)r->nmsrs + 7) / 8)
+    luaL_error(L, "kvm_msr_filter_range.bitmap: %I bytes given for %I MSRs",
+               (lua_Integer)n, (lua_Integer)r->nmsrs);
+  if (bytes != NULL) memcpy(room, bytes, n);
   r->bitmap = room;
   lua_pop(L, 1);
 }

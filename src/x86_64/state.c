@@ -11,6 +11,16 @@
 #include "arch_uapi.h"
 #include "x86.h"
 
+/* The bytes of the field data of the table at 2, which stay on the stack; none
+ * when it is not there. */
+static const char *databytes(lua_State *L, size_t *n) {
+  *n = 0;
+  if (lua_getfield(L, 2, "data") == LUA_TNIL) return "";
+  if (lua_type(L, -1) != LUA_TSTRING)
+    luaL_error(L, "data: a byte string expected, got %s", luaL_typename(L, -1));
+  return lua_tolstring(L, -1, n);
+}
+
 /* ---- XSAVE -------------------------------------------------------------- */
 
 enum { REGION = sizeof(struct kvm_xsave) };
@@ -103,11 +113,10 @@ int kl_x86_get_nested_state(lua_State *L) {
 /* set_nested_state{...}, as get_nested_state gives it; size is not needed. */
 int kl_x86_set_nested_state(lua_State *L) {
   struct kl_vcpu *v = kl_checkvcpu(L, 1);
-  size_t n = 0;
+  size_t n;
   kl_maxargs(L, 2);
   luaL_checktype(L, 2, LUA_TTABLE);
-  lua_getfield(L, 2, "data");
-  const char *data = luaL_optlstring(L, -1, "", &n);
+  const char *data = databytes(L, &n);
   luaL_argcheck(L, n <= MOST_NESTED, 2, "data is too long");
   struct kvm_nested_state *s =
       memset(lua_newuserdatauv(L, HEADER + n, 0), 0, HEADER + n);
@@ -155,11 +164,10 @@ static uint32_t option(lua_State *L, const char *name, const char *group,
 int kl_x86_memory_encrypt_op(lua_State *L) {
   static const char *const names[] = {"id", "flags", "sev_fd", "data", NULL};
   struct kl_handle *h = kl_checkhandle(L, 1);
-  size_t n = 0;
+  size_t n;
   kl_maxargs(L, 2);
   kl_checkoptions(L, 2, names);
-  lua_getfield(L, 2, "data");
-  const char *bytes = luaL_optlstring(L, -1, "", &n);
+  const char *bytes = databytes(L, &n);
   /* Beyond the bytes there are zeros: a struct that the script made too short
    * must not make the kernel write behind the buffer. */
   size_t room = n + 4096;
