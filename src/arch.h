@@ -30,7 +30,8 @@ extern const struct kl_exit_row kl_arch_exits[];
 /* Bit mask (1 << KL_MMIO, ...) of the accesses that exist here. */
 extern const unsigned kl_arch_buses;
 
-/* Describes the exit of v->last_reason, when it is an access other than MMIO. */
+/* Describes the exit of v->last_reason, when it is an access other than MMIO
+ * and ports. */
 bool kl_arch_access(struct kl_vcpu *v, struct kl_access *access);
 
 /* Methods beyond the ioctls, each ends with {NULL, NULL}. */
@@ -64,6 +65,9 @@ struct kl_reg_group {
   int (*write)(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
                const void *data);
   bool write_through; /* the kernel may refuse values: tell it at once */
+  /* Otherwise: does to the struct what the kernel will do to it. NULL: nothing
+   */
+  void (*settle)(void *data);
   const char *ioctls[2]; /* what read and write call, for errors */
 };
 

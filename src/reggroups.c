@@ -97,6 +97,13 @@ static unsigned char *load(lua_State *L, struct kl_regs *o,
   return data;
 }
 
+/* Marks a group whose struct in the page has been changed. */
+static void touch(struct kl_vcpu *v, const struct kl_reg_group *g) {
+  if (g->settle != NULL) g->settle((char *)v->run + g->sync_offset);
+  v->run->kvm_dirty_regs |= g->sync;
+  v->sync_valid |= g->sync;
+}
+
 /* Whether a group that was loaded into data is in the page and may be changed
  * there, to be taken over later. */
 static bool keeps(const struct kl_regs *o, const struct kl_reg_group *g) {
@@ -152,7 +159,7 @@ void kl_writereg(lua_State *L, struct kl_regs *o, const struct kl_reg *r,
   unsigned char *to = load(L, o, g, buffer);
   if (keeps(o, g)) {
     memcpy(to + r->offset, data, r->size);
-    o->vcpu->run->kvm_dirty_regs |= g->sync;
+    touch(o->vcpu, g);
     return;
   }
   if (to != buffer) memcpy(buffer, to, g->size);
@@ -198,8 +205,7 @@ void kl_commit(lua_State *L, struct kl_batch *b) {
     if (v->run == NULL) luaL_error(L, "kvm.vcpu is closed");
     if (keeps(b->regs, g)) {
       memcpy((char *)v->run + g->sync_offset, b->at[i], g->size);
-      v->run->kvm_dirty_regs |= g->sync;
-      v->sync_valid |= g->sync;
+      touch(v, g);
     } else if (deliver(L, v, g, b->at[i]) < 0) {
       kl_fail(L, callname(g, 1), errno, "the %s are refused: %s", g->name,
               strerror(errno));

@@ -47,6 +47,25 @@ describe("kvm.regs of x86-64", function()
     assert.equal(0x202, r.rflags)
   end)
 
+  it("shows what the kernel makes of a value", function()
+    r.rflags = 0
+    assert.equal(2, r.rflags)
+    r { rflags = 0x40, rax = 1 }
+    assert.equal(0x42, r.rflags)
+    assert.equal(0x42, cpu:get_regs().rflags)
+  end)
+
+  it("has what one-reg ids name", function()
+    if cpu.vm:check_extension "ONE_REG" == 0 then
+      return pending "this kernel has no KVM_CAP_ONE_REG"
+    end
+    local lstar <const> = 0x20300002c0000082 -- KVM_X86_REG_TYPE_MSR
+    r.lstar = 0x1234
+    assert.equal(0x1234, cpu:get_one_reg(lstar))
+    cpu:set_one_reg(lstar, 0x5678)
+    assert.equal(0x5678, r.lstar)
+  end)
+
   it("has every segment field of KVM_GET_SREGS", function()
     for _, segment in ipairs { "cs", "ds", "es", "fs", "gs", "ss", "tr",
                                "ldt" } do

@@ -21,6 +21,12 @@ static int write_sregs(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
   return 0;
 }
 
+/* Bit 1 of RFLAGS is always set. */
+static void settle_regs(void *data) {
+  struct kvm_regs *regs = data;
+  regs->rflags |= 2;
+}
+
 #define SYNC(member) offsetof(struct kvm_run, s.regs.member)
 
 const struct kl_reg_group kl_arch_reg_groups[] = {
@@ -53,6 +59,7 @@ const struct kl_reg_group kl_arch_reg_groups[] = {
                 .set = KVM_SET_REGS,
                 .sync = KVM_SYNC_X86_REGS,
                 .sync_offset = SYNC(regs),
+                .settle = settle_regs,
                 .ioctls = {"KVM_GET_REGS", "KVM_SET_REGS"}},
     [G_MSRS] = {.name = "model-specific registers",
                 .read = kl_x86_readmsr,
