@@ -13,12 +13,13 @@ local function read_line(path)
   return line
 end
 
--- Name -> value of every capability that this KVM has.
-local function capabilities(system)
+-- Name -> value of every capability that this KVM has. A VM is asked: some
+-- depend on its type, and some /dev/kvm does not know.
+local function capabilities(vm)
   local found = {}
   for name, number in pairs(kvm.CAP) do
     if type(name) == "string" then
-      local value = system:check_extension(number)
+      local value = vm:check_extension(number)
       if value ~= 0 then found[name] = value end
     end
   end
@@ -37,7 +38,8 @@ function M.collect()
   local system <close> = kvm.open()
   info.api_version = system:get_api_version()
   info.vcpu_mmap_size = system:get_vcpu_mmap_size()
-  info.capabilities = capabilities(system)
+  local vm <close> = system:create_vm()
+  info.capabilities = capabilities(vm)
   local ok, host = pcall(kvm.host)
   info.host = ok and host or { problem = tostring(host) }
   return info
