@@ -272,6 +272,8 @@ describe("vm:irqfd", function()
       vm:irqfd { fd = e, gsi = 5, resamplefd = kvm.eventfd() }
       e:write()
       assert.is_true(requested(5))
+      raises("KVM_IRQFD: EINVAL", vm.irqfd, vm,
+        { fd = kvm.eventfd(), gsi = 5, resamplefd = vm.fd })
     end)
   end
 end)

@@ -673,6 +673,17 @@ describe("kvm.memory: files", function()
     raises("backing 'file' needs a path", open, nil, {})
   end)
 
+  it("keeps no descriptor for a private mapping", function()
+    local path = file_with("private")
+    local free = kvm.memory(PAGE, { backing = "memfd" })
+    local fd = free.fd
+    free:close()
+    local m = open(path, {})
+    assert.is_nil(m.fd)
+    assert.equal(fd, kvm.memory(PAGE, { backing = "memfd" }).fd)
+    assert.equal("private", m:read(0, 7))
+  end)
+
   it("leaks no descriptor when it fails", function()
     local before = kvm.memory(PAGE, { backing = "memfd" }).fd
     for _ = 1, 50 do pcall(open, "/tmp", {}) end

@@ -654,7 +654,10 @@ describe("a tracer that changes slots", function()
     local a, b = kvm.memory(PAGE), kvm.memory(PAGE)
     vm:set_user_memory_region { slot = 0, guest_phys_addr = 0, memory = a }
     finally(function() kvm.trace(nil) end)
+    local done = false
     kvm.trace(function()
+      if done then return end
+      done = true
       vm:set_user_memory_region { slot = 0, guest_phys_addr = 0, memory = b }
     end)
     vm:set_user_memory_region { slot = 0, memory_size = 0 }
