@@ -8,7 +8,7 @@ require "spec.helper"
 local kvm = require "kvm"
 
 local BUILD <const> = harness.build
-local SHARDS <const> = 4
+local SHARDS <const> = 8
 local SCRIPT <const> = "spec/torture/script.lua"
 
 local usable, why = kvm.available()
