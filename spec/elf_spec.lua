@@ -222,6 +222,50 @@ describe("elf.load", function()
       end)
   end
 
+  it("relocates a long packed table", function()
+    tools.need("ld", "x86_64")
+    local program = tools.link("x86_64", tools.object("x86_64", [[
+      .globl _start
+      _start: nop
+      .data
+      .balign 8
+      table:
+      .set i, 0
+      .rept 300
+        .quad table + i
+        .if i % 3
+          .quad 77
+        .endif
+        .set i, i + 1
+      .endr ]]),
+      "-pie --no-dynamic-linker -z pack-relative-relocs")
+    local image = elf.load(program, { base = 0x40000 })
+    local at = image.symbols.table
+    for i = 0, 299 do
+      assert.equal(image.symbols.table + i, number_at(image, at, 8))
+      at = at + 8
+      if i % 3 ~= 0 then
+        assert.equal(77, number_at(image, at, 8))
+        at = at + 8
+      end
+    end
+  end)
+
+  it("places an object of more sections than the header can count", function()
+    tools.need("as", "x86_64")
+    local lines = {}
+    for i = 1, 0xff20 do
+      lines[i] = ('.section s%d,"a"\n.byte %d'):format(i, i & 255)
+    end
+    local object = tools.object("x86_64", table.concat(lines, "\n")
+      .. '\n.section last,"a"\nl: .quad l')
+    local image = elf.load(object, { base = 0x1000 })
+    local last = image.segments[#image.segments]
+    assert.equal("last", last.name)
+    assert.equal(last.gpa, image.symbols.l)
+    assert.equal(last.gpa, number_at(image, last.gpa, 8))
+  end)
+
   it("leaves relocations alone when told so", function()
     tools.need("gcc", "arm64")
     local program = tools.compile("arm64", C, FREESTANDING

@@ -5,8 +5,6 @@ local asm = require "kvm.asm"
 local tools = require "spec.support.toolchain"
 local hex = tools.hex
 
--- luacheck: ignore 113 (names in a function with _ENV are the DSL's)
-
 local function same(arch, make, text, options)
   tools.need("as", arch)
   options = options or {}
@@ -250,8 +248,8 @@ describe("asm DSL errors", function()
   it("point at the call", function()
     tools.need("as", "x86_64")
     local expected = here(3)
-    assert.equal(expected .. "no such instruction: `bogus eax,1'\n\tbogus eax, 1",
-      message("x86_64", function(_ENV) nop()
+    assert.equal(expected .. "no such instruction: `bogus eax,1'\n"
+      .. "\tbogus eax, 1", message("x86_64", function(_ENV) nop()
         bogus(eax, 1)
         nop()
       end))

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The child process: what it may read, what it leaves behind, how often it runs.
+-- The child process: what it may read, what it leaves behind, when it runs.
 
 local asm = require "kvm.asm"
 local tools = require "spec.support.toolchain"
@@ -70,7 +70,13 @@ describe("asm refuses to read files", function()
   end)
 
   it("before any process runs", function()
-    assert.equal(0, (processes(asm.x86_64, '.incbin "/dev/zero"')))
+    for _, text in ipairs {
+      '.incbin "/dev/zero"', 'nop\n .INCBIN "/dev/zero"',
+      'nop; .include "/dev/zero"', 'l:.incbin "/dev/zero"',
+      '/**/.incbin "/dev/zero"',
+    } do
+      assert.equal(0, (processes(asm.x86_64, text)), text)
+    end
   end)
 
   it("by directives that a macro puts together", function()

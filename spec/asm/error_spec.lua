@@ -55,8 +55,10 @@ describe("asm errors", function()
 
   it("find the nearest of equal texts", function()
     assert(not pcall(asm.x86_64, [[ bogus twin ]]))
-    local expected = at(1)
-    begins(expected, message(function() return (asm.x86_64 [[ bogus twin ]]) end))
+    local expected = at(2)
+    begins(expected, message(function()
+      return (asm.x86_64 [[ bogus twin ]])
+    end))
     assert(not pcall(asm.x86_64, [[ bogus twin ]]))
   end)
 
@@ -80,9 +82,24 @@ describe("asm errors", function()
     begins(expected, text)
   end)
 
+  it("do not guess between equal lines", function()
+    local one, two = [[
+      bogus double
+    ]], [[
+      bogus double
+    ]]
+    local expected = at(2)
+    local text = message(function()
+      return (asm.x86_64("nop\n" .. one .. two))
+    end)
+    begins(expected .. "asm:2: no such instruction", text)
+  end)
+
   it("fall back to the call and the text's line", function()
-    local expected = at(1) .. "asm:3: no such instruction: `bogus 7'"
-    local text = message(function() return (asm.x86_64("nop\nnop\nbogus " .. 7)) end)
+    local expected = at(2) .. "asm:3: no such instruction: `bogus 7'"
+    local text = message(function()
+      return (asm.x86_64("nop\nnop\nbogus " .. 7))
+    end)
     begins(expected, text)
   end)
 

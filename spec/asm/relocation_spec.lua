@@ -88,7 +88,8 @@ mov low(%si), %dx
   end)
 
   it("arm64", function()
-    compare("arm64", "", { near = 0x402468, even = 0x408010, big = 0x123456789 }, [[
+    local symbols = { near = 0x402468, even = 0x408010, big = 0x123456789 }
+    compare("arm64", "", symbols, [[
 bl near
 b near + 4
 b.eq near

@@ -73,14 +73,17 @@ local function run(program, arguments, redirect)
   return output, code, how
 end
 
-local kinds = { ["Error"] = "", ["Fatal error"] = "", ["Warning"] = "warning: ",
-  ["Info"] = "" }
+-- What as calls its messages, and what ours then begin with.
+local kinds = { ["Error"] = "", ["Fatal error"] = "",
+  ["Warning"] = "warning: ", ["Info"] = "" }
 
 -- "FILE:LINE: Error: message"; some have no line.
 local function parse_message(line)
   local file, number, kind, message =
     line:match("^(.-):(%d+): +(%u[%l ]+): (.*)$")
-  if not file then file, kind, message = line:match("^(.-): (%u[%l ]+): (.*)$") end
+  if not file then
+    file, kind, message = line:match("^(.-): (%u[%l ]+): (.*)$")
+  end
   if kinds[kind] then
     return { file = file, line = math.tointeger(number), kind = kind,
       message = kinds[kind] .. message }

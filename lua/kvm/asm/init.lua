@@ -21,7 +21,7 @@ local M = {}
 
 ---@class kvm.asm.options
 ---@field origin? integer where the code will run (0)
----@field symbols? table<string, integer> names the text uses and does not define
+---@field symbols? table<string, integer> what the text uses but does not define
 ---@field syntax? "att"|"intel" x86 only; "att" by default
 ---@field name? string what to call the text in messages, such as a file name
 
@@ -200,7 +200,7 @@ function M.x86_64(text, options, ...)
 end
 
 --- Assemble AArch64 code.
---- Usage: `local code = asm.arm64("ldr x0, =uart", { symbols = { uart = 0x9000000 } })`
+--- Usage: `local code = asm.arm64("bl f", { symbols = { f = 0x4000 } })`
 ---@param text string|function
 ---@param options? kvm.asm.options
 ---@return string bytes

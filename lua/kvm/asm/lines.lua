@@ -8,10 +8,10 @@ local M = {}
 
 -- The section that a line switches to, or nil.
 local function section_switch(line)
+  local name = line:match("^%s*(%.%a+)%f[^%w_.]")
+  if name == ".text" or name == ".data" or name == ".bss" then return name end
   return line:match("%.section%s+\"?([%w_.$]+)")
     or line:match("%.pushsection%s+\"?([%w_.$]+)")
-    or line:match("^%s*(%.text)%f[^%w_.]") or line:match("^%s*(%.data)%f[^%w_.]")
-    or line:match("^%s*(%.bss)%f[^%w_.]")
 end
 
 -- Listing rows: line number, offset in the section, bytes, source.

@@ -74,6 +74,11 @@ local M = {}
 ---@field memsize integer at least #bytes; the rest is zero
 ---@field flags string such as "r-x"
 
+---@class kvm.elf.load_options
+---@field base? integer
+---@field symbols? table<string, integer>
+---@field relocate? boolean
+
 ---@class kvm.elf.image
 ---@field machine "x86_32"|"x86_64"|"arm64"
 ---@field entry integer
@@ -193,9 +198,9 @@ end
 --- position-independent program (moved by `base` and relocated), or an object
 --- of `gcc -c` (placed at `base`, with `symbols` for what it does not define).
 --- `relocate = false` leaves the relocations to the program's own start code.
---- Usage: `for _, s in ipairs(elf.load(bytes).segments) do vm:write(s.gpa, s.bytes) end`
+--- Usage: `local image = elf.load(bytes); cpu.regs.rip = image.entry`
 ---@param bytes string the whole file
----@param options? {base?: integer, symbols?: table<string, integer>, relocate?: boolean}
+---@param options? kvm.elf.load_options
 ---@return kvm.elf.image
 function M.load(bytes, options, ...)
   check_bytes("load", bytes)

@@ -32,8 +32,9 @@ local formulas = {
 -- The letters that each formula needs.
 local needs = {}
 for formula in pairs(formulas) do
-  needs[formula] = {}
-  for letter in formula:gmatch("%u+") do table.insert(needs[formula], letter) end
+  local letters = {}
+  for letter in formula:gmatch("%u+") do letters[#letters + 1] = letter end
+  needs[formula] = letters
 end
 
 --- Whether a relocation needs a slot in the GOT, and whether it needs a GOT.
