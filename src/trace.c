@@ -26,7 +26,10 @@ static int calltracer(lua_State *L) {
   lua_pushstring(L, e->handle->object.class->name);
   lua_pushinteger(L, e->handle->fd);
   lua_pushinteger(L, (lua_Integer)e->request);
-  if (_IOC_DIR(e->request) != _IOC_NONE)
+  if (e->request == KVM_RUN) /* the argument is what the kernel left there */
+    lua_pushlstring(L, (const char *)(uintptr_t)e->arg,
+                    (size_t)e->handle->machine->run_size);
+  else if (_IOC_DIR(e->request) != _IOC_NONE)
     lua_pushlstring(L, (const char *)(uintptr_t)e->arg,
                     _IOC_SIZE(e->request));
   else
@@ -56,6 +59,14 @@ void kl_trace(lua_State *L, struct kl_handle *h, unsigned long request,
   h->context->tracing = lua_getiuservalue(L, -1, 1) == LUA_TFUNCTION;
   lua_pop(L, 2);
   errno = err;
+}
+
+int kl_core_errname(lua_State *L) {
+  char buffer[16];
+  int err = (int)luaL_checkinteger(L, 1);
+  kl_maxargs(L, 1);
+  lua_pushstring(L, kl_errname(err, buffer));
+  return 1;
 }
 
 int kl_core_trace(lua_State *L) {
