@@ -1,15 +1,9 @@
 -- SPDX-License-Identifier: MIT
 local kvm = require "kvm"
+local raises = require "spec.support.raises"
 local writer = require "spec.support.writer"
 
 local PAGE = kvm.page_size
-
-local function raises(text, f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "no error was raised")
-  err = tostring(err)
-  assert(err:find(text, 1, true), ("%q\nis not in\n%s"):format(text, err))
-end
 
 ---Asserts that every item of part is in whole: hosts may log more pages.
 local function includes(part, whole)

@@ -81,7 +81,7 @@ static void open_memfd(lua_State *L, struct kl_memory *m, uint64_t size,
   mapmemfd(L, m, size, fd, "memfd");
 }
 
-/* ---- huge pages ------------------------------------------------------------- */
+/* ---- huge pages --------------------------------------------------------- */
 
 static int hugememfd(lua_State *L, uint64_t page) {
   unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB;
@@ -122,7 +122,7 @@ static void open_hugetlb(lua_State *L, struct kl_memory *m, uint64_t size,
   kl_ownmapping(L, m, addr, size, fd, "hugetlb");
 }
 
-/* ---- files ---------------------------------------------------------------------- */
+/* ---- files -------------------------------------------------------------- */
 
 struct file {
   const char *path;
@@ -172,7 +172,7 @@ static void open_file(lua_State *L, struct kl_memory *m, uint64_t size,
       "file");
 }
 
-/* ---- guest_memfd ------------------------------------------------------------ */
+/* ---- guest_memfd -------------------------------------------------------- */
 
 static void open_guest_memfd(lua_State *L, struct kl_memory *m, uint64_t size,
                              int opts) {
@@ -185,7 +185,7 @@ static void open_guest_memfd(lua_State *L, struct kl_memory *m, uint64_t size,
   kl_openguestmemfd(L, lua_gettop(L), m, size, flags);
 }
 
-/* ---- the table ---------------------------------------------------------------- */
+/* ---- the table ---------------------------------------------------------- */
 
 static const struct backing backings[] = {
     {"anonymous", open_anonymous, {"backing"}},

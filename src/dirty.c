@@ -10,7 +10,7 @@
 #include "memory.h"
 #include "option.h"
 
-/* ---- the log ---------------------------------------------------------------- */
+/* ---- the log ------------------------------------------------------------ */
 
 /* The number of pages of the slot at argument 2, which must exist: only the
  * slot's size tells how much the kernel will write. */

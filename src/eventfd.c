@@ -52,7 +52,7 @@ int kl_core_eventfd(lua_State *L) {
   return 1;
 }
 
-/* ---- methods ---------------------------------------------------------------- */
+/* ---- methods ------------------------------------------------------------ */
 
 /* read() -> count, or nil when it would wait or a signal came. */
 static int event_read(lua_State *L) {

@@ -12,7 +12,7 @@
 
 #include "option.h"
 
-/* ---- objects -------------------------------------------------------------- */
+/* ---- objects ------------------------------------------------------------ */
 
 struct kl_memory *kl_checkmemory(lua_State *L, int idx) {
   struct kl_memory *m = kl_check(L, idx, &kl_memory_class);
@@ -71,7 +71,7 @@ int kl_core_memory(lua_State *L) {
   return 1;
 }
 
-/* ---- views and copies ------------------------------------------------------- */
+/* ---- views and copies --------------------------------------------------- */
 
 /* The length at argument 3, by default the rest; checked. */
 static uint64_t optrest(lua_State *L, const struct kl_memory *m,
@@ -134,7 +134,7 @@ static int memory_discard(lua_State *L) {
   return 0;
 }
 
-/* ---- closing ---------------------------------------------------------------- */
+/* ---- closing ------------------------------------------------------------ */
 
 /* "slot 0 of a VM (gpa 0x1000) and 2 more slots" */
 static void describepins(const struct kl_mapping *m, char text[120]) {
@@ -170,7 +170,7 @@ static int memory_close(lua_State *L) {
   return memory_release(L);
 }
 
-/* ---- what it tells ------------------------------------------------------------ */
+/* ---- what it tells ------------------------------------------------------ */
 
 static int memory_tostring(lua_State *L) {
   struct kl_memory *m = kl_check(L, 1, &kl_memory_class);

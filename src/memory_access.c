@@ -9,7 +9,7 @@
 
 static const char pack_key = 0, unpack_key = 0, packsize_key = 0;
 
-/* ---- checks ----------------------------------------------------------------- */
+/* ---- checks ------------------------------------------------------------- */
 
 void kl_checkbounds(lua_State *L, int arg, const struct kl_memory *m,
                     uint64_t offset, uint64_t n) {
@@ -54,7 +54,7 @@ static uint64_t checkoffset(lua_State *L) {
   return (uint64_t)luaL_checkinteger(L, 2);
 }
 
-/* ---- bytes ------------------------------------------------------------------ */
+/* ---- bytes -------------------------------------------------------------- */
 
 int kl_memory_read(lua_State *L) {
   struct kl_memory *m = kl_checkmemory(L, 1);
@@ -112,7 +112,7 @@ int kl_memory_find(lua_State *L) {
   return 1;
 }
 
-/* ---- integers ------------------------------------------------------------------- */
+/* ---- integers ----------------------------------------------------------- */
 
 /* m:u16(offset) -> value; m:u16(offset, value). One access each, at any
  * alignment, so that what the guest sees is never half a value. */
@@ -138,7 +138,7 @@ ACCESSOR(16)
 ACCESSOR(32)
 ACCESSOR(64)
 
-/* ---- Lua's formats --------------------------------------------------------------- */
+/* ---- Lua's formats ------------------------------------------------------ */
 
 static void keep(lua_State *L, const char *name, const char *key) {
   lua_getfield(L, -1, name);

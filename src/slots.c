@@ -20,7 +20,7 @@ static const char *const names2[] = {
 /* Stack indices of the memory objects. */
 enum { MEMORY = 3, GUEST = 4 };
 
-/* ---- arguments ---------------------------------------------------------------- */
+/* ---- arguments ---------------------------------------------------------- */
 
 static uint32_t to32(lua_State *L, const char *name, uint64_t v) {
   if (v > UINT32_MAX)
@@ -90,7 +90,7 @@ static void setmemory(lua_State *L, struct kl_region *r) {
   setguest(L, r);
 }
 
-/* ---- the call ------------------------------------------------------------------ */
+/* ---- the call ----------------------------------------------------------- */
 
 static struct kvm_userspace_memory_region2 tostruct(
     const struct kl_region *r) {

@@ -7,7 +7,7 @@
 #include "memory.h"
 #include "option.h"
 
-/* ---- pieces -------------------------------------------------------------------- */
+/* ---- pieces ------------------------------------------------------------- */
 
 static struct kl_slot *slotat(struct kl_vm *vm, uint64_t gpa) {
   return kl_overlap(vm->handle.machine, 0, gpa, 1, -1);
@@ -43,7 +43,7 @@ static void checkrange(lua_State *L, struct kl_vm *vm, uint64_t gpa,
   }
 }
 
-/* ---- methods -------------------------------------------------------------------- */
+/* ---- methods ------------------------------------------------------------ */
 
 /* vm:read(gpa, n) -> bytes */
 static int vm_read(lua_State *L) {

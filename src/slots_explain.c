@@ -17,7 +17,7 @@ struct refusal {
   size_t n;
 };
 
-/* ---- single rules: true when it is this one -------------------------------- */
+/* ---- single rules: true when it is this one ----------------------------- */
 
 static bool unaligned(struct refusal *r, const char *what, uint64_t value) {
   if (value % r->page == 0) return false;
@@ -94,7 +94,7 @@ static bool overlaps(struct refusal *r) {
   return true;
 }
 
-/* ------------------------------------------------------------------------------ */
+/* ---- all of them -------------------------------------------------------- */
 
 void kl_explainslot(lua_State *L, struct kl_vm *vm, const struct kl_region *g,
                     int err, char *why, size_t n) {

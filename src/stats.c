@@ -38,7 +38,7 @@ static struct kl_stats *checkstats(lua_State *L) {
   return s;
 }
 
-/* ---- reading, checked ---------------------------------------------------------- */
+/* ---- reading, checked --------------------------------------------------- */
 
 static void readat(lua_State *L, void *to, size_t n, uint64_t offset,
                    const char *what) {
@@ -96,7 +96,7 @@ static size_t datasize(lua_State *L, const struct block *b) {
   return end;
 }
 
-/* ---- values and descriptions ------------------------------------------------- */
+/* ---- values and descriptions -------------------------------------------- */
 
 static bool ishistogram(const struct entry *e) {
   uint32_t type = e->d.flags & KVM_STATS_TYPE_MASK;
@@ -196,7 +196,7 @@ static int stats_id(lua_State *L) {
   return 1;
 }
 
-/* ---- objects ------------------------------------------------------------------ */
+/* ---- objects ------------------------------------------------------------ */
 
 static struct kl_stats *newstats(lua_State *L) {
   return kl_new(L, &kl_stats_class, 0);

@@ -77,10 +77,10 @@ end
 ---@param gpa integer a multiple of the page size
 ---@param what integer|kvm.memory a size in bytes: fresh memory is made; or the
 ---memory to show
----@param opts? table `readonly`: the guest's writes become MMIO exits (always so
----for memory that is read-only itself); `log_dirty`: keep a dirty log; `slot`:
----number, by default the lowest free one; `offset` and `size`: the part of the
----memory to show
+---@param opts? table `readonly`: the guest's writes become MMIO exits (always
+---so for memory that is read-only itself); `log_dirty`: keep a dirty log;
+---`slot`: number, by default the lowest free one; `offset` and `size`: the part
+---of the memory to show
 ---@return kvm.memory the memory, which stays alive as long as the slot
 ---Raises a kvm.error: KVM_SET_USER_MEMORY_REGION.
 function vm:map(gpa, what, opts)
@@ -90,8 +90,8 @@ function vm:map(gpa, what, opts)
   local ram = is_memory(what) and what or core.memory(math.tointeger(what))
   local inside, offset, size = part(ram, opts)
   if not inside then
-    bad(3, "map", "0x%x bytes at 0x%x are outside the memory of 0x%x bytes", size,
-      offset, #ram)
+    bad(3, "map", "0x%x bytes at 0x%x are outside the memory of 0x%x bytes",
+      size, offset, #ram)
   end
   self:set_user_memory_region {
     slot = opts.slot or free_slot(self), guest_phys_addr = gpa,
