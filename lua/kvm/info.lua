@@ -40,8 +40,9 @@ function M.collect()
   info.vcpu_mmap_size = system:get_vcpu_mmap_size()
   local vm <close> = system:create_vm()
   info.capabilities = capabilities(vm)
-  local ok, host = pcall(kvm.host)
-  info.host = ok and host or { problem = tostring(host) }
+  local host = kvm.host()
+  info.host = { backend = host.backend, boot_line = host.boot_line }
+  info.behaviour = host:behaviour()
   return info
 end
 
@@ -71,6 +72,10 @@ local function print_text(info)
     info.vcpu_mmap_size))
   print "\nhost"
   print_table(info.host, 34)
+  if next(info.behaviour) then
+    print "\nbehaviour"
+    print_table(info.behaviour, 34)
+  end
   print "\ncapabilities"
   print_table(info.capabilities, 34)
 end

@@ -70,6 +70,7 @@ local function integer(value)
 end
 
 local function bytes(text)
+  if text:find "^%w[%w_ ]+$" then return text end
   local shown = text:sub(1, 16):gsub(".", function(c)
     return ("%02x"):format(c:byte())
   end)
