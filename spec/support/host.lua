@@ -3,7 +3,7 @@
 
 local M = {}
 
-M.build = os.getenv("KVMLUA_BUILD") or "build/release"
+M.build = require("spec.helper").build
 M.kvmlua = M.build .. "/kvmlua"
 
 local function quote(text)
