@@ -12,16 +12,8 @@ M.STACK = 0x80000
 
 local supported = cpuid.host(kvm.open())
 
--- Only Intel's processors need a busy task state, and QEMU's AMD processor dies
--- of one when ring 3 is left.
-local is_intel = cpuid.vendor(supported) == "GenuineIntel"
-
---- The type to set again with every segment or control register of a guest that
---- runs in ring 3: KVM for AMD says that the task state is busy when it is not.
-M.tr_type = is_intel and 0xb or 0x9
-
---- A fresh vCPU of a fresh VM, with the host's CPUID: newer kernels let no guest
---- without it into long mode. The VM has ram at gpa 0.
+--- A fresh vCPU of a fresh VM, with the host's CPUID: newer kernels let no
+--- guest without it into long mode. The VM has ram at gpa 0.
 function M.vcpu()
   local vm = kvm.create_vm()
   local ram = vm:map(0, 0x100000)
@@ -40,8 +32,7 @@ function M.guest(mode, code, options)
   if mode == "real" then
     cpu.regs(modes.real { segment = M.CODE >> 4, stack = 0x8000 })
   else
-    local o = { at = 0x1000, entry = M.CODE, stack = M.STACK, size = 0x200000,
-                tss_busy = is_intel }
+    local o = { at = 0x1000, entry = M.CODE, stack = M.STACK, size = 0x200000 }
     for name, value in pairs(options or {}) do o[name] = value end
     if mode == "prot32" then o.size = nil end
     cpu.regs((modes[mode](vm, o)))

@@ -136,8 +136,7 @@ describe("kvm.regs: wider vectors", function()
       vmovdqu %ymm1, 0x40000
       vmovaps %ymm1, %ymm5
       out %al, $0x80 ]], { user = true, ports = true })
-    cpu.regs { cr4 = cpu.regs.cr4 | 1 << 18, tr_type = guests.tr_type,
-               ymm1 = bytes("q", 32) }
+    cpu.regs { cr4 = cpu.regs.cr4 | 1 << 18, ymm1 = bytes("q", 32) }
     cpu.regs.xcr0 = 7
     assert.equal("io", (cpu:run { timeout = 10 }))
     assert.equal(bytes("q", 32), cpu.vm:read(0x40000, 32))

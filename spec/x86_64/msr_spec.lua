@@ -347,7 +347,8 @@ describe("x86_set_msr_filter", function()
     raises("a byte string expected, got number", range,
       { base = 0, bitmap = 5 })
     raises("16000 MSRs", range, { base = 0, bitmap = ("x"):rep(2000) })
-    raises("MSRs, a range has", range, { base = 0, bitmap = ("x"):rep(1 << 20) })
+    raises("MSRs, a range has", range,
+      { base = 0, bitmap = ("x"):rep(1 << 20) })
     raises("100000 MSRs", range, { base = 0, nmsrs = 100000,
                                    bitmap = ("x"):rep(12500) })
     raises("unknown name 'FLY'", range, { base = 0, nmsrs = 1, flags = "FLY" })

@@ -40,8 +40,8 @@ const struct kl_hint kl_arch_hints[] = {
     {"KVM_GET_MSRS", E2BIG, "at most 255 MSRs in one call"},
     {"KVM_SET_MSRS", E2BIG, "at most 255 MSRs in one call"},
     {"KVM_X86_SET_MSR_FILTER", EINVAL,
-     "a range has the flags READ and WRITE; the flag DENY of the filter needs at "
-     "least one range"},
+     "a range has the flags READ and WRITE; the flag DENY of the filter needs "
+     "at least one range"},
 
     /* ---- CPUID */
     {"KVM_SET_CPUID2", EINVAL,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Floating-point and vector registers. They travel in the XSAVE area: the older
- * KVM_GET_FPU leaves MXCSR out, and KVM_SET_FPU does not mark what it sets as in
- * use, so that a processor with XSAVE may ignore it.
+ * KVM_GET_FPU leaves MXCSR out, and KVM_SET_FPU does not mark what it sets as
+ * in use, so that a processor with XSAVE may ignore it.
  *
  * The area's format: Intel SDM, volume 1, section 13.4. Its first 512 bytes
  * are those of FXSAVE, then comes XSTATE_BV, whose bits say which components

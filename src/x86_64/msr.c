@@ -16,28 +16,32 @@ enum { MOST = 65536 };
 
 /* ---- one ---------------------------------------------------------------- */
 
-struct one {
-  struct kvm_msrs head;
-  struct kvm_msr_entry entry;
-};
+/* The calls with a list of one. */
+static int callone(lua_State *L, struct kl_vcpu *v, unsigned long request,
+                   struct kvm_msr_entry *e) {
+  _Alignas(8) unsigned char room[sizeof(struct kvm_msrs) + sizeof *e];
+  struct kvm_msrs *m = (void *)room;
+  *m = (struct kvm_msrs){.nmsrs = 1};
+  m->entries[0] = *e;
+  int n = kl_ioctl(L, &v->handle, request, m);
+  *e = m->entries[0];
+  if (n == 0) errno = EINVAL;
+  return n == 1 ? 0 : -1;
+}
 
 int kl_x86_readmsr(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
                    void *data) {
-  struct one m = {.head = {.nmsrs = 1}, .entry = {.index = (uint32_t)r->id}};
-  int n = kl_ioctl(L, &v->handle, KVM_GET_MSRS, &m);
-  if (n == 0) errno = EINVAL;
-  if (n != 1) return -1;
-  kl_storeuint(data, 8, m.entry.data);
+  struct kvm_msr_entry e = {.index = (uint32_t)r->id};
+  if (callone(L, v, KVM_GET_MSRS, &e) < 0) return -1;
+  kl_storeuint(data, 8, e.data);
   return 0;
 }
 
 int kl_x86_writemsr(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
                     const void *data) {
-  struct one m = {.head = {.nmsrs = 1}, .entry = {.index = (uint32_t)r->id}};
-  m.entry.data = kl_loaduint(data, 8);
-  int n = kl_ioctl(L, &v->handle, KVM_SET_MSRS, &m);
-  if (n == 0) errno = EINVAL;
-  return n == 1 ? 0 : -1;
+  struct kvm_msr_entry e = {.index = (uint32_t)r->id,
+                            .data = kl_loaduint(data, 8)};
+  return callone(L, v, KVM_SET_MSRS, &e);
 }
 
 /* ---- tables ------------------------------------------------------------- */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The registers of x86-64 by the names of gdb and the manuals. */
+#include <cpuid.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,13 +13,34 @@
 /* In the order in which they are written: what the others depend on first. */
 enum { G_SREGS, G_XCRS, G_FPU, G_DEBUGREGS, G_REGS, G_MSRS };
 
+static bool is_amd;
+static pthread_once_t vendor_once = PTHREAD_ONCE_INIT;
+
+static void askvendor(void) {
+  unsigned a, b, c, d;
+  is_amd = __get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx;
+}
+
+/* Intel's processors enter a guest with a busy task state only. AMD's do not
+ * look, and KVM_GET_SREGS says busy there whatever was set; but QEMU's
+ * emulation of one ends with "invalid tss type" when ring 3 is left with a busy
+ * one. */
+static void fixtask(struct kvm_segment *tr) {
+  enum { BUSY = 2 };
+  pthread_once(&vendor_once, askvendor);
+  if (is_amd && tr->s == 0 && (tr->type & 5) == 1)
+    tr->type = (uint8_t)(tr->type & ~BUSY);
+}
+
 /* Without an in-kernel local APIC, KVM_RUN takes CR8 from the kvm_run page. */
 static int write_sregs(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
                        const void *data) {
-  const struct kvm_sregs *s = data;
+  struct kvm_sregs s;
   (void)r;
-  if (kl_ioctl(L, &v->handle, KVM_SET_SREGS, s) < 0) return -1;
-  if (v->run != NULL) v->run->cr8 = s->cr8;
+  memcpy(&s, data, sizeof s);
+  fixtask(&s.tr);
+  if (kl_ioctl(L, &v->handle, KVM_SET_SREGS, &s) < 0) return -1;
+  if (v->run != NULL) v->run->cr8 = s.cr8;
   return 0;
 }
 

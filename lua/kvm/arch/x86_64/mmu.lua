@@ -159,7 +159,8 @@ end
 ---@param size integer all three multiples of 0x1000
 ---@param options? table `page`: the largest page to use (default 0x200000;
 ---0x1000, or 1 << 30 where the processor has it); `write` (true); `user`
----(false): ring 3 may too; `execute` (true); `cache`: "wb" (default), "wt" or "uc"
+---(false): ring 3 may too; `execute` (true); `cache`: "wb" (default), "wt" or
+---"uc"
 function Tables:map(va, pa, size, options)
   options = options or {}
   local m, largest = self.mode, options.page or 0x400000

@@ -8,8 +8,8 @@
 ---
 --- The tables are written with target:write(gpa, bytes): a VM, or memory that
 --- the guest has at gpa 0. at is where they go. Besides the registers, a result
---- answers to two more names: last, the first gpa behind the tables, and paging,
---- the page tables (kvm.arch.x86_64.mmu) of a mode that has them.
+--- answers to two more names: last, the first gpa behind the tables, and
+--- paging, the page tables (kvm.arch.x86_64.mmu) of a mode that has them.
 local descriptor = require "kvm.arch.x86_64.descriptor"
 local mmu = require "kvm.arch.x86_64.mmu"
 
@@ -33,9 +33,11 @@ local function merge(into, ...)
   return into
 end
 
--- Answers to more names without having them: cpu.regs takes every key of a table
--- for a register.
-local function with(regs, more) return setmetatable(regs, { __index = more }) end
+-- Answers to more names without having them: cpu.regs takes every key of a
+-- table for a register.
+local function with(regs, more)
+  return setmetatable(regs, { __index = more })
+end
 
 local function check(options, names, fn)
   for name in pairs(options) do
@@ -116,9 +118,6 @@ end
 local function tables(target, options, tss, segments, is_long)
   local at = options.at
   local task = descriptor.tss { base = at + TSS, limit = #tss - 1 }
-  if options.tss_busy == false then
-    task.type = descriptor.type.tss_available
-  end
   segments[M.selector.tss] = task
   M.write_gates(target, at + IDT, options.gates or {}, is_long)
   target:write(at + TSS, tss)
@@ -130,16 +129,14 @@ local function tables(target, options, tss, segments, is_long)
 end
 
 local prot32_options = { at = 1, entry = 1, stack = 1, rflags = 1, gates = 1,
-                         user = 1, kernel_stack = 1, ports = 1, tss_busy = 1 }
+                         user = 1, kernel_stack = 1, ports = 1 }
 
 ---32-bit protected mode with flat segments and no paging.
 ---Usage: `cpu.regs(modes.prot32(vm, { at = 0x1000, entry = 0x10000 }))`
 ---@param target table|userdata as above
 ---@param options table `at` (required); `entry`, `stack`, `rflags`; `gates`:
 ---vector -> handler; `user`: start in ring 3, with `kernel_stack` for what
----interrupts it, and with `ports` = true for its port accesses; `tss_busy` =
----false: the task state is not marked as loaded, which Intel's processors refuse
----and an emulated AMD processor needs
+---interrupts it, and with `ports` = true for its port accesses
 ---@return table registers, with `last` = at + 0x5000
 function M.prot32(target, options)
   check(options, prot32_options, "prot32")
