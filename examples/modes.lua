@@ -9,6 +9,9 @@ local vm = kvm.create_vm()
 vm:map(0, 0x200000)
 local cpu = vm:create_vcpu()
 
+-- Newer kernels let no guest into long mode whose CPUID lacks it.
+cpu:set_cpuid2(kvm.open():get_supported_cpuid())
+
 -- Runs code at 0x4000 with the given registers; prints what it writes to port
 -- 0x10 (the low byte of rax) until it halts.
 local function run(name, code, regs)

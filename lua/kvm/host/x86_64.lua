@@ -42,7 +42,10 @@ local function machine(code)
   memory:write(HANDLER, "\xf4") -- hlt
   vm:set_user_memory_region { slot = 0, guest_phys_addr = 0,
     memory_size = SIZE, memory = memory }
-  return setmetatable({ vm = vm, memory = memory, cpu = vm:create_vcpu() }, {
+  local cpu = vm:create_vcpu()
+  -- Newer kernels let no guest into long mode whose CPUID lacks it.
+  cpu:set_cpuid2(system:get_supported_cpuid())
+  return setmetatable({ vm = vm, memory = memory, cpu = cpu }, {
     __close = function(m)
       m.cpu:close()
       m.vm:close()
