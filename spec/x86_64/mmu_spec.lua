@@ -247,26 +247,42 @@ local kvm = require "kvm"
 if kvm.arch ~= "x86_64" then return end
 local guests = require "spec.support.x86_64"
 
-describe("kvm.arch.x86_64.mmu and KVM", function()
-  it("agree on a guest's addresses", function()
-    local cpu, vm = guests.guest("long64", "hlt")
-    local t = mmu.new { base = 0x40000 }
-    t:map(0, 0, 0x200000)
-    t:map(0x7f0000000000, 0x50000, 0x3000, { write = false, user = true })
-    t:map(0xffffffff80000000, 0x60000, 0x1000)
+describe("kvm.arch.x86_64.mmu and KVM agree on a guest's addresses", function()
+  local function compare(mode, cpu, vm, maps, addresses)
+    local t = mmu.new { base = 0x40000, mode = mode }
+    for _, m in ipairs(maps) do t:map(table.unpack(m)) end
     vm:write(0x40000, t:bytes())
     cpu.regs(t:registers())
     local function read(gpa, n)
       local ok, bytes = pcall(vm.read, vm, gpa, n)
       return ok and bytes or nil
     end
-    for _, va in ipairs { 0, 0x1234, 0x1fffff, 0x200000, 0x7f0000000000,
-                          0x7f0000002fff, 0x7f0000003000, -1,
-                          0xffffffff80000abc } do
+    for _, va in ipairs(addresses) do
       local page = mmu.walk(cpu.regs, read, va)
       local theirs = cpu:translate { linear_address = va }
       assert.equal(theirs.valid == 1, page ~= nil, ("%x"):format(va))
       if page then assert.equal(theirs.physical_address, page.pa) end
     end
+  end
+
+  it("in long mode", function()
+    local cpu, vm = guests.guest("long64", "hlt")
+    compare("long", cpu, vm, {
+      { 0, 0, 0x200000 },
+      { 0x7f0000000000, 0x50000, 0x3000, { write = false, user = true } },
+      { 0xffffffff80000000, 0x60000, 0x1000 },
+    }, { 0, 0x1234, 0x1fffff, 0x200000, 0x7f0000000000, 0x7f0000002fff,
+         0x7f0000003000, -1, 0xffffffff80000abc })
   end)
+
+  for _, mode in ipairs { "pae", "legacy" } do
+    it("in protected mode, " .. mode, function()
+      local cpu, vm = guests.guest("prot32", "hlt")
+      compare(mode, cpu, vm, {
+        { 0, 0, 0x400000 }, { 0xc0000000, 0x50000, 0x3000 },
+        { 0xfffff000, 0x60000, 0x1000, { write = false } },
+      }, { 0, 0x1234, 0x3fffff, 0x400000, 0xc0000000, 0xc0002fff, 0xc0003000,
+           0xffffffff })
+    end)
+  end
 end)
