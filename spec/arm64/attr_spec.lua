@@ -45,6 +45,12 @@ describe("kvm.arch.arm64.attr", function()
   end)
 end)
 
+-- it() for what goes through a GICv3.
+local function it_v3(name, body)
+  arm64.it_with(function(vm) return gic.has(vm, 3) end,
+    "this host cannot emulate a GICv3", name, body)
+end
+
 arm64.describe("the arch timer", function()
   -- Fires once its time has come; x20 is the counter then.
   local FIRE <const> = [[
@@ -69,7 +75,7 @@ vectors:
         msr     icc_eoir1_el1, x19
   ]]
 
-  it("interrupts its vCPU through the vGIC", function()
+  it_v3("interrupts its vCPU through the vGIC", function()
     local g <close> = arm64.guest(arm64.GIC_ON .. FIRE)
     local v <close> = gic.new(g.vm, arm64.GIC)
     v:init()
@@ -77,7 +83,7 @@ vectors:
     assert.is_true(g.cpu.regs.x20 >= g.cpu.regs.x21)
   end)
 
-  it("interrupts at the number it is given", function()
+  it_v3("interrupts at the number it is given", function()
     local g <close> = arm64.guest(arm64.GIC_ON ..
       FIRE:gsub("#1 << 27", "#1 << 22"))
     local v <close> = gic.new(g.vm, arm64.GIC)
@@ -87,7 +93,7 @@ vectors:
     assert.equal(22, g:finish "x19")
   end)
 
-  it("has a private interrupt for each timer", function()
+  it_v3("has a private interrupt for each timer", function()
     local g <close> = arm64.guest()
     local v <close> = gic.new(g.vm, arm64.GIC)
     assert.equal(27, attr.get(g.cpu, "timer_irq_vtimer"))
@@ -158,7 +164,7 @@ arm64.describe("the PMU", function()
     assert.is_true(g:finish "x19" > 0)
   end)
 
-  it("interrupts through the vGIC", function()
+  it_v3("interrupts through the vGIC", function()
     local g <close> = arm64.guest(arm64.GIC_ON .. [[
         mov     w0, #1 << 23
         str     w0, [x11, #0x100]

@@ -60,7 +60,10 @@ describe("kvm.arch.arm64.gic", function()
   end)
 end)
 
-arm64.describe("a GICv3", function()
+local function has_v3(vm) return gic.has(vm, 3) end
+local NO_V3 <const> = "this host cannot emulate a GICv3"
+
+arm64.describe_with(has_v3, NO_V3, "a GICv3", function()
   local vm
   before_each(function() vm = kvm.create_vm() end)
   after_each(function() vm:close() end)
@@ -244,7 +247,7 @@ arm64.describe("a GICv2", function()
   end)
 end)
 
-arm64.describe("interrupts through the GICv3", function()
+arm64.describe_with(has_v3, NO_V3, "interrupts through the GICv3", function()
   local function guest(text, vcpus)
     local g = arm64.guest(arm64.GIC_ON .. text .. arm64.TAKE_IRQ,
       { vcpus = vcpus })

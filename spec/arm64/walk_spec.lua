@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The walk where it cannot run; where it can, examples_spec compares its output.
+-- The walk where it cannot run; where it can, examples_spec has its output.
 local arm64 = require "spec.support.arm64".use(_ENV)
 local helper = require "spec.helper"
 

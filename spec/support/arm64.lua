@@ -31,11 +31,22 @@ function M.describe(name, body)
   describe(name, why and function() pending(why) end or body)
 end
 
---- it(), or pending with what a probe says this host lacks. what(vm) is called
---- with a VM when the spec is read.
-function M.it_with(what, why, name, body)
+-- Whether what(vm) holds; it is called with a VM when the spec is read.
+local function probe(what)
   local vm <close> = M.kvm.create_vm()
-  if what(vm) then it(name, body) else pending(name .. ": " .. why) end
+  return what(vm)
+end
+
+--- it(), or pending with what a probe says this host lacks.
+function M.it_with(what, why, name, body)
+  if probe(what) then it(name, body) else pending(name .. ": " .. why) end
+end
+
+--- describe() alike.
+function M.describe_with(what, why, name, body)
+  M.describe(name, function()
+    if probe(what) then body() else pending(why) end
+  end)
 end
 
 --- The same for a capability that check_extension names.
@@ -84,7 +95,7 @@ M.GIC_ON = [[
         isb
 ]]
 
---- Vectors whose IRQ takes one interrupt: its number is x19, and the guest ends.
+--- Vectors whose IRQ takes one interrupt: x19 is its number, the guest ends.
 M.TAKE_IRQ = [[
 
         .balign 2048
