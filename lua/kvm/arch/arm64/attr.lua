@@ -52,20 +52,33 @@ local function row(name)
     :format(name, table.concat(names, ", ")), 3)
 end
 
---- Sets an attribute of a kvm.vcpu, kvm.vm or kvm.device. value is an integer,
---- a byte string, or nothing for an attribute that is an action.
+--- Sets an attribute.
+--- Usage: `attr.set(vcpu, "timer_irq_vtimer", 27)`
+---@param handle kvm.vcpu|kvm.vm|kvm.device
+---@param name string see the rows of this module
+---@param value? integer|string nothing for an attribute that is an action
+---Raises a kvm.error: KVM_SET_DEVICE_ATTR.
 function M.set(handle, name, value)
   local group, number = row(name)
   handle:set_device_attr(group, number, value)
 end
 
---- Reads an attribute: an integer.
+--- Reads an attribute.
+--- Usage: `print(attr.get(vcpu, "pmu_v3_irq"))`
+---@param handle kvm.vcpu|kvm.vm|kvm.device
+---@param name string
+---@return integer
+---Raises a kvm.error: KVM_GET_DEVICE_ATTR.
 function M.get(handle, name)
   local group, number = row(name)
   return handle:get_device_attr(group, number)
 end
 
---- Whether the object takes the attribute: true or false.
+--- Whether the object takes the attribute.
+--- Usage: `if attr.has(vm, "smccc_filter") then ... end`
+---@param handle kvm.vcpu|kvm.vm|kvm.device
+---@param name string
+---@return boolean
 function M.has(handle, name)
   local group, number = row(name)
   return handle:has_device_attr(group, number)
@@ -73,8 +86,12 @@ end
 
 local actions = { allow = 0, deny = 1 }
 
---- The value of pmu_v3_filter: allow or deny the events first to
---- first + count - 1.
+--- The value of pmu_v3_filter (struct kvm_pmu_event_filter).
+--- Usage: `attr.set(vcpu, "pmu_v3_filter", attr.pmu_filter("deny", 0x11))`
+---@param action "allow"|"deny"
+---@param first integer number of an event
+---@param count? integer how many events from there on (1)
+---@return string
 function M.pmu_filter(action, first, count)
   local code = actions[action]
   if not code then

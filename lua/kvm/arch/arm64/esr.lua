@@ -89,7 +89,10 @@ local single = {
   [0x35] = "unsupported exclusive or atomic access",
 }
 
---- A fault status code (six bits) in words.
+--- A fault status code in words.
+--- Usage: `print(esr.fault(far_status & 0x3f))`
+---@param code integer six bits: DFSC or IFSC
+---@return string
 function M.fault(code)
   if single[code] then return single[code] end
   local kind = levelled[code >> 2]
@@ -155,9 +158,25 @@ local syndromes = {
   [0x34] = watchpoint, [0x35] = watchpoint,
 }
 
---- Takes a syndrome apart. Returns a table: ec, name and description of the
---- class, il (a 32-bit instruction), iss (25 bits), iss2, and what the class
---- says: fault, is_write, register, sysreg, immediate, ...
+---@class kvm.arch.arm64.syndrome
+---@field ec integer exception class
+---@field name string of the class: "dabt", "svc", ...
+---@field description string
+---@field il boolean the instruction has 32 bits
+---@field iss integer bits 24 to 0
+---@field iss2 integer bits 52 to 32
+---@field fault? string of an abort
+---@field is_write? boolean of a data abort or watchpoint
+---@field isv? boolean of a data abort: size and register are valid
+---@field size? integer bytes
+---@field register? integer number of the general register
+---@field sysreg? string of a trapped MSR or MRS: "s3_0_c1_c0_0"
+---@field immediate? integer of SVC, HVC, SMC and BRK
+
+--- Takes a syndrome apart.
+--- Usage: `print(esr.decode(cpu.regs.esr_el1).name)`
+---@param value integer ESR_ELx
+---@return kvm.arch.arm64.syndrome
 function M.decode(value)
   local ec, iss = value >> 26 & 0x3f, value & 0x1ffffff
   local class = M.class[ec] or { "reserved", "reserved class" }
@@ -171,6 +190,9 @@ end
 local function add(parts, ...) parts[#parts + 1] = string.format(...) end
 
 --- A syndrome as one line: "data abort: write, translation fault, level 3".
+--- Usage: `print(esr.describe(cpu.regs.esr_el1))`
+---@param value integer ESR_ELx
+---@return string
 function M.describe(value)
   local t, parts = M.decode(value), {}
   if t.is_write ~= nil then add(parts, t.is_write and "write" or "read") end

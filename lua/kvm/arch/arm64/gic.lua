@@ -77,7 +77,11 @@ local function check_overlap(version, options)
   end
 end
 
---- Whether the host can emulate a GIC of that version (2, 3, or "its").
+--- Whether the host can emulate a GIC of that version.
+--- Usage: `if gic.has(vm, 3) then ... end`
+---@param vm kvm.vm
+---@param version 2|3|"its"
+---@return boolean
 function M.has(vm, version)
   return vm:create_device(TYPE[version], { test = true })
 end
@@ -114,12 +118,27 @@ local function place(self, options)
   end
 end
 
+---@class kvm.gic.options
+---@field version? 2|3 by default the best that the host has
+---@field dist integer guest physical address of the distributor
+---@field redist? integer|{base: integer, count: integer}[] version 3: of the
+---redistributors, 128 KiB for each vCPU; or regions for count vCPUs each
+---@field cpu? integer version 2: of the CPU interface
+---@field its? integer version 3: of an ITS
+---@field nr_irqs? integer all interrupts, with the 32 private ones: 64 to 1024
+---in steps of 32
+
+---@class kvm.gic
+---@field version 2|3
+---@field device kvm.device
+---@field its? kvm.device
+
 --- Makes the GIC of a VM and places it.
---- options: version (2 or 3; without it the best the host has), dist and redist
---- (version 3) or dist and cpu (version 2): guest physical addresses; its
---- (version 3, optional); nr_irqs (SPIs and the 32 below them).
---- redist may be a list of {base = gpa, count = number of vCPUs}.
---- Returns an object with version, device and its (kvm.device or nil).
+--- Usage: `local g = gic.new(vm, {dist = 0x8000000, redist = 0x80a0000})`
+---@param vm kvm.vm
+---@param options kvm.gic.options
+---@return kvm.gic
+---Raises a kvm.error: KVM_CREATE_DEVICE, KVM_SET_DEVICE_ATTR.
 function M.new(vm, options)
   local version = choose(vm, options.version)
   check_options(version, options)
@@ -139,6 +158,8 @@ end
 
 --- Initialises the GIC, then its ITS. To be called once all vCPUs exist: the VM
 --- takes no further ones afterwards.
+--- Usage: `g:init()`
+---Raises a kvm.error: KVM_SET_DEVICE_ATTR.
 function Gic:init()
   attr.set(self.device, "vgic_init")
   if self.its then attr.set(self.its, "its_init") end
@@ -160,31 +181,48 @@ local function locate(self, space, offset, vcpu)
   return self.device, group, (vcpu or 0) << 32 | offset
 end
 
---- Reads a register. space: "dist", "redist" (version 3), "cpu" (version 3: the
---- offset is the ICC_*_EL1 encoding), "level" (version 3) or "its"; vcpu: its
---- number (version 2) or its affinity from MPIDR_EL1 as 32 bits (version 3).
+--- Reads a register.
+--- Usage: `print(g:read("dist", 4))`
+---@param space "dist"|"redist"|"cpu"|"level"|"its" level and redist are
+---version 3's
+---@param offset integer in bytes; of "cpu" in version 3 the encoding of
+---ICC_*_EL1
+---@param vcpu? integer its number (version 2), or its affinity from MPIDR_EL1
+---as 32 bits (version 3); 0 by default
+---@return integer
+---Raises a kvm.error: KVM_GET_DEVICE_ATTR.
 function Gic:read(space, offset, vcpu)
   local device, group, number = locate(self, space, offset, vcpu)
   return device:get_device_attr(group, number)
 end
 
 --- Writes a register.
+--- Usage: `g:write("dist", 0x104, 2)`
+---@param space "dist"|"redist"|"cpu"|"level"|"its"
+---@param offset integer
+---@param value integer
+---@param vcpu? integer
+---Raises a kvm.error: KVM_SET_DEVICE_ATTR.
 function Gic:write(space, offset, value, vcpu)
   local device, group, number = locate(self, space, offset, vcpu)
   device:set_device_attr(group, number, value)
 end
 
 --- Writes pending LPIs, and the ITS's tables, to guest memory.
+--- Usage: `g:save_tables()`
 function Gic:save_tables()
   attr.set(self.device, "vgic_save_pending_tables")
   if self.its then attr.set(self.its, "its_save_tables") end
 end
 
 --- Reads the ITS's tables from guest memory.
+--- Usage: `g:restore_tables()`
 function Gic:restore_tables()
   if self.its then attr.set(self.its, "its_restore_tables") end
 end
 
+--- Closes the devices; the VM keeps its GIC.
+--- Usage: `g:close()`
 function Gic:close()
   if self.its then self.its:close() end
   self.device:close()

@@ -20,13 +20,20 @@ local function encode(kind, number, vcpu)
   return (vcpu & 0xff) << 16 | (vcpu >> 8) << 28 | kind << 24 | number
 end
 
---- A shared interrupt: number is the GIC's (32 and up).
+--- A shared interrupt.
+--- Usage: `vm:irq_line{irq = irq.spi(33), level = 1}`
+---@param number integer as the GIC counts: 32 to 1019
+---@return integer
 function M.spi(number)
   check("SPI", number, 32, 1019)
   return encode(SPI, number, 0)
 end
 
---- A private interrupt of a vCPU: number is the GIC's (16 to 31).
+--- A private interrupt of a vCPU.
+--- Usage: `vm:irq_line{irq = irq.ppi(20, 0), level = 1}`
+---@param number integer as the GIC counts: 16 to 31
+---@param vcpu integer its number
+---@return integer
 function M.ppi(number, vcpu)
   check("PPI", number, 16, 31)
   check("vCPU", vcpu, 0, 0xfff)
@@ -34,6 +41,10 @@ function M.ppi(number, vcpu)
 end
 
 --- The IRQ or FIQ input of a vCPU, when the GIC is not the kernel's.
+--- Usage: `vm:irq_line{irq = irq.cpu("irq", 0), level = 1}`
+---@param line "irq"|"fiq"
+---@param vcpu integer its number
+---@return integer
 function M.cpu(line, vcpu)
   local number = ({ irq = 0, fiq = 1 })[line]
   if not number then
@@ -43,7 +54,12 @@ function M.cpu(line, vcpu)
   return encode(CPU, number, vcpu)
 end
 
---- The parts of an encoded number: kind ("cpu", "spi" or "ppi"), number, vCPU.
+--- The parts of an encoded number.
+--- Usage: `local kind, number, vcpu = irq.decode(0x0201001b)`
+---@param irq integer
+---@return "cpu"|"spi"|"ppi" kind
+---@return integer number
+---@return integer vcpu
 function M.decode(irq)
   local kind = ({ [CPU] = "cpu", [SPI] = "spi", [PPI] = "ppi" })[irq >> 24 & 15]
   return kind, irq & 0xffff, irq >> 16 & 0xff | (irq >> 28 & 15) << 8

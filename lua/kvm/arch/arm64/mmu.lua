@@ -48,11 +48,18 @@ end
 local option_names = { granule = 1, va_bits = 1, pa_bits = 1, base = 1,
                        high = 1 }
 
+---@class kvm.arch.arm64.tables.options
+---@field base integer guest physical address where bytes() will lie, a multiple
+---of the granule
+---@field granule? "4k"|"16k"|"64k" "4k" by default
+---@field va_bits? integer 25 to 48, 39 by default
+---@field pa_bits? 32|36|40|42|44|48 40 by default
+---@field high? boolean the upper half of the address space (TTBR1_EL1)
+
 --- Makes an empty set of tables.
---- options: granule "4k" (default), "16k" or "64k"; va_bits 25 to 48 (default
---- 39); base: the guest physical address where bytes() will lie (a multiple of
---- the granule); pa_bits: 32, 36, 40 (default), 42, 44 or 48; high = true for
---- the upper half of the address space (TTBR1_EL1).
+--- Usage: `local t = mmu.new{base = 0x40100000, granule = "64k"}`
+---@param options kvm.arch.arm64.tables.options
+---@return kvm.arch.arm64.tables
 function M.new(options)
   for name in pairs(options) do
     if not option_names[name] then bad("unknown option '%s'", name) end
@@ -134,10 +141,18 @@ local function level_for(self, va, pa, size)
   return 3, self.size
 end
 
+---@class kvm.arch.arm64.tables.mapping
+---@field memory? "normal"|"device"|"noncached" normal by default
+---@field write? boolean true by default
+---@field user? boolean EL0 may use it too; EL1 does not execute it then
+---@field execute? boolean by default true for normal memory
+
 --- Maps size bytes at va to pa, with blocks where they fit.
---- options: memory "normal" (default), "device" or "noncached"; write (true);
---- user (false): EL0 may too; execute: true for normal memory. What EL0 may
---- use, EL1 does not execute.
+--- Usage: `t:map(0x9000000, 0x9000000, 0x1000, {memory = "device"})`
+---@param va integer these three are multiples of the granule
+---@param pa integer
+---@param size integer
+---@param options? kvm.arch.arm64.tables.mapping
 function Tables:map(va, pa, size, options)
   for name, value in pairs { va = va, pa = pa, size = size } do
     if value % self.size ~= 0 then
@@ -160,6 +175,8 @@ function Tables:map(va, pa, size, options)
 end
 
 --- The tables as one byte string, to be written at base.
+--- Usage: `vm:write(t.base, t:bytes())`
+---@return string
 function Tables:bytes()
   local out = {}
   for _, t in ipairs(self.tables) do
@@ -178,7 +195,10 @@ local IPS = { [32] = 0, [36] = 1, [40] = 2, [42] = 3, [44] = 4, [48] = 5 }
 local WALKS <const> = 1 | 1 << 2 | 3 << 4 -- write-back, inner shareable
 
 --- The values of ttbr0_el1 (or ttbr1_el1), tcr_el1, mair_el1 and sctlr_el1 that
---- turn the MMU on with these tables. other: tables of the other half.
+--- turn the MMU on with these tables.
+--- Usage: `cpu.regs(t:registers())`
+---@param other? kvm.arch.arm64.tables of the other half
+---@return table<string, integer>
 function Tables:registers(other)
   local r = { mair_el1 = M.mair, sctlr_el1 = 0x30d0199d }
   local tcr = (IPS[self.pa_bits] or bad("pa_bits %s", self.pa_bits)) << 32
@@ -264,12 +284,27 @@ local function descend(regs, r, read, va)
   end
 end
 
+---@class kvm.arch.arm64.translation
+---@field pa integer
+---@field level integer of the descriptor
+---@field size integer of the page or block
+---@field is_writable boolean
+---@field is_user boolean EL0 may use it
+---@field is_executable boolean by EL1
+---@field is_user_executable boolean by EL0
+---@field is_device boolean
+---@field is_accessed boolean
+---@field attr integer its byte of MAIR_EL1
+---@field descriptor? integer
+
 --- Translates an address of a guest as its MMU would for EL1.
---- regs: cpu.regs, or a table with tcr_el1, ttbr0_el1, ttbr1_el1, mair_el1 and
---- sctlr_el1; read(gpa, size) returns bytes, or nil where there is no memory.
---- Returns a table (pa, level, size of the block, is_writable, is_user,
---- is_executable, is_user_executable, is_device, is_accessed, attr, descriptor),
---- or nil and a table with fault, level and the address of the descriptor.
+--- Usage: `mmu.walk(cpu.regs, function(...) return vm:read(...) end, va)`
+---@param regs table cpu.regs, or tcr_el1, ttbr0_el1, ttbr1_el1, mair_el1 and
+---sctlr_el1 by name
+---@param read fun(gpa: integer, size: integer): string? nil: no memory there
+---@param va integer
+---@return kvm.arch.arm64.translation?
+---@return {fault: string, level: integer, address?: integer}? why there is none
 function M.walk(regs, read, va)
   if regs.sctlr_el1 & 1 == 0 then
     return { pa = va, level = 0, size = PA_LIMIT, is_writable = true,

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
---- Loads and stores that the processor does not describe to KVM: pairs, vector
---- registers and write-back (an arm_nisv exit, ISV = 0). Decodes the instruction,
---- does it on a device, and skips it.
+--- Loads and stores that the processor does not describe to KVM (an arm_nisv
+--- exit, ISV = 0): pairs, vector registers and write-back. Decodes the
+--- instruction, does it on a device, and skips it.
 ---
 ---     vm:enable_cap("ARM_NISV_TO_USER")
 ---     for reason, exit in cpu:exits() do
@@ -78,10 +78,22 @@ local function set_offset(insn, op)
   return op
 end
 
---- Decodes a load or store of one or two general or vector registers. Returns a
---- table (is_load, size of an element in bytes, registers, is_vector, is_signed,
---- width of the register, base, offset or offset_register, index: "offset",
---- "pre" or "post"), or nil for any other instruction.
+---@class kvm.arch.arm64.access
+---@field is_load boolean
+---@field size integer bytes of a register's part
+---@field registers integer[] one or two
+---@field is_vector boolean they are V registers
+---@field is_signed boolean the sign is extended, to width bytes
+---@field width? integer
+---@field base integer register of the address; 31: the stack pointer
+---@field index "offset"|"pre"|"post"
+---@field offset integer
+---@field offset_register? {number: integer, extend: string, scale: integer}
+
+--- Decodes a load or store of one or two general or vector registers.
+--- Usage: `print(nisv.decode(0xa9be0861).index)`
+---@param insn integer the instruction word
+---@return kvm.arch.arm64.access? nil: it is another instruction
 function M.decode(insn)
   local class = field(insn, 29, 27)
   if class == 5 and field(insn, 25, 25) == 0 then return decode_pair(insn) end
@@ -95,7 +107,9 @@ end
 -- ---- doing ------------------------------------------------------------------
 
 -- The stack pointer in use: PSTATE.SP, and EL0 has only SP_EL0.
-local function sp_name(regs) return regs.pstate & 1 == 1 and "sp_el1" or "sp" end
+local function sp_name(regs)
+  return regs.pstate & 1 == 1 and "sp_el1" or "sp"
+end
 
 local function read_x(regs, n) return n == 31 and 0 or regs["x" .. n] end
 
@@ -182,12 +196,18 @@ local function fetch_from(vcpu)
   end
 end
 
---- Emulates the instruction of an arm_nisv exit and skips it.
---- device: an object with read(self, offset, size) and write(self, offset,
---- value, size), as for on_mmio; base: the guest physical address of its offset
---- 0; fetch(pc): returns the four bytes of the instruction (without it they are
---- read through the guest's page tables). Returns the decoded instruction.
---- Registers change only after every access went well.
+--- Emulates the instruction of an arm_nisv exit and skips it. Registers change
+--- only after every access went well.
+--- Usage: `nisv.emulate(cpu, exit, uart, 0x9000000)`
+---@param vcpu kvm.vcpu
+---@param exit kvm.exit
+---@param device table read(self, offset, size) and write(self, offset, value,
+---size), as for on_mmio
+---@param base integer guest physical address of the device's offset 0
+---@param fetch? fun(pc: integer): string the four bytes of the instruction; by
+---default they are read through the guest's page tables
+---@return kvm.arch.arm64.access
+---Raises for other instructions, and for a guest in AArch32 state.
 function M.emulate(vcpu, exit, device, base, fetch)
   local regs = vcpu.regs
   local pc = regs.pc

@@ -85,8 +85,17 @@ local function service(owner)
   return owner >= 48 and "trusted_application" or "reserved"
 end
 
---- Takes a function id apart: a table with name (nil when it has none),
---- is_fast, is_64bit, service ("standard", "vendor_hyp", ...) and number.
+---@class kvm.arch.arm64.smccc.function
+---@field name? string
+---@field is_fast boolean
+---@field is_64bit boolean
+---@field service string "arch", "standard", "vendor_hyp", ...
+---@field number integer of the function in its service
+
+--- Takes a function id apart.
+--- Usage: `print(smccc.decode(exit.nr).name)`
+---@param id integer
+---@return kvm.arch.arm64.smccc.function
 function M.decode(id)
   return {
     name = names[id], is_fast = id & FAST ~= 0, is_64bit = id & SMC64 ~= 0,
@@ -95,6 +104,9 @@ function M.decode(id)
 end
 
 --- The id that a name stands for; an integer is returned as it is.
+--- Usage: `smccc.number "psci_cpu_on_64"`
+---@param id string|integer
+---@return integer
 function M.number(id)
   if math.type(id) == "integer" then return id end
   return M.id[id] or
@@ -103,10 +115,15 @@ end
 
 local actions = { handle = 0, deny = 1, forward = 2 }
 
---- Says what happens to count function ids from first (a name or an integer):
---- "handle" (by the kernel, as without a filter), "deny" (the guest gets
---- NOT_SUPPORTED) or "forward" (a hypercall exit). Before any vCPU runs; ranges
---- do not overlap.
+--- Says what happens to a range of function ids. Before any vCPU runs; ranges
+--- do not overlap. Needs Linux 6.4.
+--- Usage: `smccc.filter(vm, 0xc6000000, 16, "forward")`
+---@param vm kvm.vm
+---@param first string|integer the first id
+---@param count integer how many
+---@param action "handle"|"deny"|"forward" by the kernel, as without a filter;
+---the guest gets NOT_SUPPORTED; or a hypercall exit
+---Raises a kvm.error: KVM_SET_DEVICE_ATTR.
 function M.filter(vm, first, count, action)
   local code = actions[action]
   if not code then
@@ -117,14 +134,21 @@ function M.filter(vm, first, count, action)
     string.pack("<I4I4I1", M.number(first), count, code) .. ("\0"):rep(15))
 end
 
---- The first n (at most 17) arguments of a call: x1 and on.
+--- The arguments of a call: x1 and on.
+--- Usage: `local a, b = smccc.arguments(cpu, 2)`
+---@param vcpu kvm.vcpu
+---@param n integer how many, at most 17
+---@return integer ...
 function M.arguments(vcpu, n)
   local regs, out = vcpu.regs, {}
   for i = 1, n do out[i] = regs["x" .. i] end
   return table.unpack(out, 1, n)
 end
 
---- Answers a call: up to four results, in x0 to x3.
+--- Answers a call: its results go to x0 and on.
+--- Usage: `smccc.result(cpu, smccc.SUCCESS)`
+---@param vcpu kvm.vcpu
+---@param ... integer at most 18, usually one
 function M.result(vcpu, ...)
   local changes = {}
   for i = 1, select("#", ...) do
