@@ -127,9 +127,20 @@ vectors:
         mov     x0, #2
         msr     cntv_ctl_el0, x0
     ]]
-    local _, exit = g:run()
-    assert.equal(5, exit.value & 5) -- on, and its condition is met
-    g:finish()
+    local VTIMER <const> = kvm.DEVICE_IRQ.EL1_VTIMER
+    local levels, value = {}, nil
+    for reason, exit in g.cpu:exits { timeout = 10 } do
+      if reason == "intr" then
+        levels[#levels + 1] = exit.device_irq_level & VTIMER
+      elseif reason == "mmio" then
+        value = exit.value
+      else
+        assert.equal("system_event", reason)
+        break
+      end
+    end
+    assert.equal(5, value & 5) -- on, and its condition is met
+    assert.equal(VTIMER, levels[1])
   end)
 
   arm64.it_cap("COUNTER_OFFSET", "counts from an offset of the VM",

@@ -12,7 +12,7 @@ static const struct kvm_run *page(const unsigned char *run) {
   return (const struct kvm_run *)(const void *)run;
 }
 
-/* ---- debug ------------------------------------------------------------------- */
+/* ---- debug --------------------------------------------------------------- */
 
 /* The exception class of the syndrome: what the debugger stopped for. */
 static void get_ec(lua_State *L, const unsigned char *run, size_t size) {
@@ -34,7 +34,15 @@ static const struct kl_exit_field debug_fields[] = {
     {UINT("far", 8), AT(debug.arch.far)},
     END};
 
-/* ---- hypercall --------------------------------------------------------------- */
+/* ---- intr ---------------------------------------------------------------- */
+
+/* Lines that in-kernel timers and PMU raise to user space when the vGIC is not
+ * the kernel's: a change of them ends KVM_RUN as a signal does. */
+static const struct kl_exit_field intr_fields[] = {
+    {UINT("device_irq_level", 8), AT(s.regs.device_irq_level)},
+    END};
+
+/* ---- hypercall ----------------------------------------------------------- */
 
 /* The kernel gives the function id. Arguments and results are x1 to x17 and x0
  * to x3 of the vCPU, which a script reads and writes there. */
@@ -59,7 +67,7 @@ static const struct kl_exit_field hypercall_fields[] = {
     {UINT("flags", 8), AT(hypercall.longmode)},
     END};
 
-/* ---- failed entry ------------------------------------------------------------- */
+/* ---- failed entry -------------------------------------------------------- */
 
 static void get_unsupported(lua_State *L, const unsigned char *run,
                             size_t size) {
@@ -77,6 +85,7 @@ static const struct kl_exit_field fail_entry_fields[] = {
 
 const struct kl_exit_row kl_arch_exits[] = {
     {KVM_EXIT_DEBUG, "debug", debug_fields},
+    {KVM_EXIT_INTR, "intr", intr_fields},
     {KVM_EXIT_HYPERCALL, "hypercall", hypercall_fields},
     {KVM_EXIT_FAIL_ENTRY, "fail_entry", fail_entry_fields},
     {0, NULL, NULL}};

@@ -19,7 +19,7 @@ static const char names_key = 0;
    (uint64_t)(encoding))
 #define COPROC(id) ((id) & KVM_REG_ARM_COPROC_MASK)
 
-/* ---- system registers --------------------------------------------------------- */
+/* ---- system registers ---------------------------------------------------- */
 
 /* By an old mistake that became ABI, KVM's ids of CNTV_CVAL_EL0 and CNTVCT_EL0
  * hold each other's encoding. Turns an encoding of the architecture into KVM's
@@ -79,7 +79,7 @@ static void pushnames(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &names_key);
 }
 
-/* ---- from a name ------------------------------------------------------------- */
+/* ---- from a name --------------------------------------------------------- */
 
 /* The number that follows prefix and ends the name; -1 when it is not there or
  * above max. One spelling: no sign, no leading zero. */
@@ -139,7 +139,7 @@ uint64_t kl_arm64_regid(lua_State *L, const char *name) {
   return id;
 }
 
-/* ---- from an id -------------------------------------------------------------- */
+/* ---- from an id ---------------------------------------------------------- */
 
 static void pushencoding(lua_State *L, uint64_t id) {
   unsigned e = (unsigned)swaptimer(id & 0xffff);

@@ -8,7 +8,7 @@
 
 enum { GROUP_CORE, GROUP_VECTOR, GROUP_OTHER };
 
-/* ---- V registers ------------------------------------------------------------ */
+/* ---- V registers --------------------------------------------------------- */
 
 /* V<n> is the low 16 bytes of Z<n>, and a vCPU with SVE has only the latter:
  * the kernel refuses the core register then (EINVAL). */
@@ -58,7 +58,7 @@ const struct kl_reg_group kl_arch_reg_groups[] = {
 };
 const size_t kl_arch_nreg_groups = KL_COUNT(kl_arch_reg_groups);
 
-/* ---- rows ------------------------------------------------------------------- */
+/* ---- rows ---------------------------------------------------------------- */
 
 /* What every vCPU has. V registers have no row: KVM_GET_REG_LIST lists them
  * only for a vCPU without SVE, and pairs() shows what that call lists. */
@@ -121,7 +121,7 @@ const struct kl_reg kl_arch_regs[] = {
     QUIET("fpcr", fp_regs.fpcr),
     {.name = NULL}};
 
-/* ---- the others ------------------------------------------------------------- */
+/* ---- the others ---------------------------------------------------------- */
 
 bool kl_arch_findreg(lua_State *L, struct kl_vcpu *v, const char *name,
                      struct kl_reg *r) {

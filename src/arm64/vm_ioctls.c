@@ -10,7 +10,7 @@
 #include "regids.h"
 #include "sysregs.h"
 
-/* ---- arm_get_reg_writable_masks() ------------------------------------------ */
+/* ---- arm_get_reg_writable_masks() ---------------------------------------- */
 
 /* The feature ID registers: op0 3, op1 0, 1 or 3, CRn 0, CRm 0 to 7. */
 static uint64_t feature_id(uint32_t index) {
@@ -40,7 +40,7 @@ int kl_arm64_get_reg_writable_masks(lua_State *L) {
   return 1;
 }
 
-/* ---- arm_mte_copy_tags(gpa, size, tags?) --------------------------------------- */
+/* ---- arm_mte_copy_tags(gpa, size, tags?) --------------------------------- */
 
 /* A tag is four bits, kept in a byte, of this many bytes of memory. */
 enum { MTE_GRANULE = 16 };
