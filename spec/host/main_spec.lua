@@ -124,12 +124,22 @@ describe("a script's error", function()
   end)
 end)
 
-describe("kvmlua -v", function()
-  it("shows the version and starts no prompt", function()
+describe("the version", function()
+  it("is shown by -v, which starts no prompt", function()
     local out, _, status = host.run({ "-v" }, { input = "print 'no'" })
     assert.equal(0, status)
     assert.truthy(out:find("^kvmlua %d+%.%d+%.%d+  Lua 5%.4%.%d+ [^\n]*\n$"))
-    assert.equal(out, (host.run { "--version" }))
+  end)
+
+  it("is shown by --version with what is in this build", function()
+    local short = host.run { "-v" }
+    local long = host.run { "--version" }
+    assert.equal(short, long:sub(1, #short))
+    local editor, fdt = long:sub(#short + 1):match("^with (.*), (.*)\n$")
+    assert.truthy(editor == "no readline" or editor:find "^readline %d")
+    assert.truthy(fdt == "libfdt" or fdt == "no libfdt")
+    local _, _, status = host.run { "-e", "require 'kvm.fdt.core'" }
+    assert.equal(fdt == "libfdt" and 0 or 1, status)
   end)
 end)
 

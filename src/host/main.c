@@ -11,6 +11,7 @@
 #include "host/interrupt.h"
 #include "host/options.h"
 #include "host/repl.h"
+#include "host/terminal.h"
 #include "kvmlua.h"
 
 struct host {
@@ -23,6 +24,16 @@ struct host {
 static void showversion(void) {
   printf("kvmlua %s  %s\n", KVMLUA_VERSION, LUA_COPYRIGHT);
   fflush(stdout);
+}
+
+/* And what this build was made with. */
+static void showparts(void) {
+#ifdef KVMLUA_FDT
+  const char *fdt = "libfdt";
+#else
+  const char *fdt = "no libfdt";
+#endif
+  printf("with %s, %s\n", kl_editor(), fdt);
 }
 
 /* Calls the function below its nargs arguments; errors are reported. */
@@ -148,6 +159,8 @@ static void dispatch(lua_State *L, struct host *h) {
   const struct kl_options *o = &h->options;
   if (o->version || o->long_version)
     showversion();
+  if (o->long_version)
+    showparts();
   if (!runinit(L, h))
     return;
   for (int i = 0; i < o->nsteps; i++)

@@ -143,6 +143,12 @@ void kl_remember(const char *text) {
     write_history(history_file);
 }
 
+const char *kl_editor(void) {
+  static char name[32];
+  snprintf(name, sizeof name, "readline %s", rl_library_version);
+  return name;
+}
+
 static void closereadline(void) {
   sigaction(SIGCONT, &old_sigcont, NULL);
   if (history_file != NULL)
@@ -163,6 +169,10 @@ static void openreadline(void) {
 }
 
 static void closereadline(void) {
+}
+
+const char *kl_editor(void) {
+  return "no readline";
 }
 
 void kl_remember(const char *text) {

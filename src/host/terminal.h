@@ -17,6 +17,9 @@ void kl_closeterminal(void);
 /* The prompt is shown on terminals only. */
 enum kl_input kl_readline(const char *prompt, char **line);
 
+/* What edits the lines, for people: "readline 8.2". */
+const char *kl_editor(void);
+
 /* Adds to the history: in memory, and in ~/.kvmlua_history. */
 void kl_remember(const char *text);
 
