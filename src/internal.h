@@ -98,6 +98,7 @@ struct kl_vcpu {
   int kickers;           /* threads inside kl_kick */
   bool signalled;        /* one of them has sent the signal */
   bool is_timed, has_timer;
+  bool is_expired; /* the time of the run is up */
   timer_t timer;
   pid_t timer_tid;
   bool has_mask, has_user_mask;

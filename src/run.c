@@ -60,17 +60,27 @@ static int setmask(struct kl_vcpu *v, const sigset_t *thread) {
   return 0;
 }
 
-/* Takes back what is pending, so that it stops nothing later. Tells whether
- * some came from the timer. */
-static bool drain(struct kl_vcpu *v) {
+/* Takes back what is pending, so that it stops nothing later, and notes whose
+ * time is up: the timer may be that of a vCPU whose handler runs this one. */
+static void drain(struct kl_vcpu *v) {
   static const struct timespec now = {0, 0};
-  bool timer = false;
   siginfo_t info;
   sigset_t set = stopset();
   __atomic_store_n(&v->signalled, false, __ATOMIC_SEQ_CST);
-  while (sigtimedwait(&set, &info, &now) == STOP_SIGNAL)
-    timer |= info.si_code == SI_TIMER;
-  return timer;
+  while (sigtimedwait(&set, &info, &now) == STOP_SIGNAL) {
+    if (info.si_code != SI_TIMER) continue;
+    for (struct kl_vcpu *o = v; o != NULL; o = o->outer)
+      if (o == info.si_value.sival_ptr) o->is_expired = true;
+  }
+}
+
+/* Sends the signal again that drain took from a vCPU further out. */
+static void passon(const struct kl_vcpu *v) {
+  for (v = v->outer; v != NULL; v = v->outer)
+    if (v->is_expired) {
+      syscall(SYS_tgkill, getpid(), gettid(), STOP_SIGNAL);
+      return;
+    }
 }
 
 /* ---- the timer ---------------------------------------------------------------- */
@@ -90,7 +100,8 @@ static int armtimer(struct kl_vcpu *v, int64_t ns) {
   if (v->has_timer && v->timer_tid != v->tid) kl_stoptimer(v);
   if (!v->has_timer) {
     struct sigevent e = {.sigev_notify = SIGEV_THREAD_ID,
-                         .sigev_signo = STOP_SIGNAL};
+                         .sigev_signo = STOP_SIGNAL,
+                         .sigev_value.sival_ptr = v};
     e._sigev_un._tid = v->tid;
     if (timer_create(CLOCK_MONOTONIC, &e, &v->timer) < 0) return -1;
     v->has_timer = true;
@@ -105,7 +116,8 @@ static int interrupted(struct kl_vcpu *v) {
   v->sync_valid = errno == EINTR ? v->run->kvm_valid_regs : 0;
   v->run->immediate_exit = 0;
   v->handle.context->stop = 0;
-  return v->is_timed && drain(v) ? KL_R_TIMEOUT : KL_R_INTR;
+  if (v->is_timed) drain(v);
+  return v->is_expired ? KL_R_TIMEOUT : KL_R_INTR;
 }
 
 /* What a KVM_RUN that failed means: a reason, or -1 with v->error. exit_reason
@@ -162,7 +174,8 @@ static void end(struct kl_vcpu *v) {
 
 /* Makes the vCPU one that the signal stops. Costs system calls, so a run that
  * nobody can want to stop from outside does without: the first one with a
- * timeout begins it, for the rest of the vCPU's life. */
+ * timeout begins it, for the rest of the vCPU's life. A run in a handler is
+ * part of the time of the vCPU that called it. */
 static int mask(struct kl_vcpu *v, int64_t timeout, sigset_t *old) {
   sigset_t set = stopset();
   pthread_sigmask(SIG_BLOCK, &set, old);
@@ -179,7 +192,8 @@ static void unmask(struct kl_vcpu *v, const sigset_t *old) {
   while (__atomic_load_n(&v->kickers, __ATOMIC_SEQ_CST) != 0) sched_yield();
   if (v->is_timed && v->has_timer) settimer(v, 0);
   if (v->is_timed || v->signalled) drain(v);
-  v->is_timed = false;
+  v->is_timed = v->is_expired = false;
+  passon(v);
   pthread_sigmask(SIG_SETMASK, old, NULL);
 }
 
@@ -232,11 +246,12 @@ static int failrun(lua_State *L, struct kl_vcpu *v, int idx, int err) {
  * negative, and pushes the reason and the exit. [-0, +2] */
 static int run(lua_State *L, struct kl_vcpu *v, int idx, int64_t timeout) {
   sigset_t old;
-  bool ok, masked = timeout >= 0 || v->has_mask || v->has_user_mask;
+  bool ok, masked;
   if (v->is_running)
     return luaL_error(L, "kvm.vcpu is running already: a handler cannot run "
                          "the vCPU that called it");
   begin(v);
+  masked = timeout >= 0 || v->has_mask || v->has_user_mask || v->outer != NULL;
   if (masked && mask(v, timeout, &old) < 0) {
     int err = errno;
     unmask(v, &old);
