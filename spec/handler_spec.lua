@@ -294,12 +294,14 @@ describe("in a handler", function()
   it("vCPUs can be made and devices added", function()
     local made
     local g <close> = counting(function(g, value)
-      made = g:add "halt"
+      made = g:add "store"
       g.vm:on_mmio(MMIO + value * 0x1000, 0x20, {})
       if value == 2 then g.cpu:kick() end
     end)
-    g.cpu:run()
-    assert.equal(machine.STOP, (g:run(made)))
+    assert.equal("intr", (g.cpu:run()))
     goes_on(g, 3)
+    local reason, exit = g:run(made)
+    assert.equal("mmio", reason)
+    assert.equal(0x11, exit.value)
   end)
 end)

@@ -342,7 +342,7 @@ describe("a signal", function()
     local reason, exit = g.cpu:run()
     assert.equal("intr", reason)
     assert.equal("intr", exit.reason)
-    raises("exit 'intr' has no field 'gpa' (it has reason, code)", function()
+    raises("exit 'intr' has no field 'gpa' (it has reason, code", function()
       return exit.gpa
     end)
   end)
