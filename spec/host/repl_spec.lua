@@ -78,8 +78,9 @@ end)
 describe("Ctrl-C", function()
   it("stops a loop and keeps the prompt", function()
     local screen, status = host.type({}, { "<> ", ">print 'x1' while true do end\\n",
-      "<\\nx1", ">\\x03", "<interrupted!", "<> ", ">6 * 7\\n", "<42", "<> ",
-      ">\\x04" })
+      "<\\nx1", ">\\x03", "<interrupted!", "<> ",
+      ">print 'x2' while true do end\\n", "<\\nx2", ">\\x03", "<interrupted!",
+      "<> ", ">\\x03", "<> ", ">6 * 7\\n", "<42", "<> ", ">\\x04" })
     assert.equal(0, status, screen)
   end)
 
@@ -109,7 +110,8 @@ describe("Ctrl-C", function()
       end]]
     local screen, status = host.type({ "-i", script }, { "<> ",
       ">print 'x1' cpu:run()\\n", "<\\nx1", ">\\x03", "<interrupted!", "<> ",
-      ">print(cpu:run { timeout = 0.01 })\\n", "<\\ntimeout", "<> ", ">\\x04" })
+      ">print 'x2' while true do end\\n", "<\\nx2", ">\\x03", "<interrupted!",
+      "<> ", ">print(cpu:run { timeout = 0.01 })\\n", "<\\ntimeout", "<> ", ">\\x04" })
     assert.equal(0, status, screen)
   end)
 end)
