@@ -73,7 +73,8 @@ const struct kl_reg *kl_findreg(lua_State *L, struct kl_vcpu *v, int idx,
   if (row != NULL) return row;
   const char *name = lua_tostring(L, idx);
   *extra = (struct kl_reg){.name = name};
-  if (!kl_arch_findreg(L, v, name, extra)) unknown(L, name);
+  bool is_whole = strlen(name) == lua_rawlen(L, idx); /* no zero inside */
+  if (!is_whole || !kl_arch_findreg(L, v, name, extra)) unknown(L, name);
   return extra;
 }
 

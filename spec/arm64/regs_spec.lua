@@ -88,7 +88,7 @@ arm64.describe("vcpu.regs on arm64", function()
   it("has one spelling of an encoding", function()
     for _, name in ipairs { "S3_0_c2_c0_0", "s3_0_c02_c0_0", "s3_0_c2_c0_00",
       "s3_0_c2_c0", "s3_0_c2_c0_8", "s1_0_c2_c0_0", "s3_0_c2_c16_0",
-      "s3_ 0_c2_c0_0" } do
+      "s3_ 0_c2_c0_0", "s3_0_c2_c0_0 " } do
       assert.error_matches(function() return regs[name] end,
         "has no register '" .. name .. "'", 1, true)
     end
@@ -291,6 +291,13 @@ arm64.describe("refused registers", function()
       assert.error_matches(function() return regs[name] end,
         "has no register '" .. name .. "'", 1, true)
     end
+  end)
+
+  it("have no zero byte in their names", function()
+    assert.error_matches(function() return regs["ttbr0_el1\0x"] end,
+      "has no register 'ttbr0_el1", 1, true)
+    assert.error_matches(function() return regs["x0\0"] end,
+      "has no register 'x0", 1, true)
   end)
 
   it("take no value of another width, and name both", function()
