@@ -230,8 +230,9 @@ static int exit_copy(lua_State *L) {
 
 static int exit_pairs(lua_State *L) {
   lua_settop(L, 1);
-  lua_getglobal(L, "next");
   exit_copy(L);
+  lua_getglobal(L, "next");
+  lua_insert(L, -2);
   return 2;
 }
 
