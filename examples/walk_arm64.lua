@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The walk through KVM on arm64: the six ioctls between nothing and a guest
 -- that prints a line through a device in Lua and switches its machine off.
--- On any machine: tools/box arm64 -- kvmlua examples/walk_arm64.lua
+-- With --tree it prints under each step what the kernel called for it.
+-- On any machine: tools/box arm64 -- kvmlua examples/walk_arm64.lua --tree
 local kvm, asm = require "kvm", require "kvm.asm"
 
 if kvm.arch ~= "arm64" then
@@ -73,7 +74,21 @@ local steps = {
   end },
 }
 
+-- The kernel's functions of a step's ioctl, and what became of those that it
+-- had in Linux 4.19.
+local function print_trees(name, trees)
+  local walk = require "kvm.calltree.walk"
+  print(trees:text { indent = 3, note = walk.note })
+  for _, line in ipairs(walk.missing(name, trees:called())) do
+    print("   " .. line)
+  end
+end
+
+local recorder <close> =
+  arg[1] == "--tree" and kvm.calltree.open { only = "kvm" } or nil
+
 for i, step in ipairs(steps) do
   local name, action = table.unpack(step)
   print(("%d. %s: %s"):format(i, name, action()))
+  if recorder then print_trees(name, recorder:take():of(name)) end
 end

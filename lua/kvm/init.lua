@@ -43,4 +43,9 @@ end
 ---@return table
 function M.host() return require "kvm.host".get() end
 
-return M
+-- Modules of their own that are loaded when they are asked for.
+local lazy <const> = { calltree = "kvm.calltree" }
+
+return setmetatable(M, { __index = function(_, name)
+  return lazy[name] and require(lazy[name])
+end })

@@ -51,16 +51,34 @@ local function decode(class, fd, request, arg, result, errno, ns)
   return event
 end
 
----Calls a function with each event, until stop().
+local listeners = {}
+
+-- The list is made anew for each change: one of its functions may be the cause.
+local function tell(...)
+  local event = decode(...)
+  for _, listener in ipairs(listeners) do listener(event) end
+end
+
+---Calls a function with each event, until stop(). There may be several.
 ---Usage: `trace.listen(function(event) print(event.name, event.ns) end)`
 ---@param listener fun(event: kvm.trace.event)
 function M.listen(listener)
-  core.trace(function(...) listener(decode(...)) end)
+  listeners = table.move(listeners, 1, #listeners, 1, {})
+  table.insert(listeners, listener)
+  core.trace(tell)
 end
 
----Ends the trace.
+---Ends the trace for one function, or for all.
 ---Usage: `trace.stop()`
-function M.stop() core.trace(nil) end
+---@param listener? fun(event: kvm.trace.event)
+function M.stop(listener)
+  local left = {}
+  for _, other in ipairs(listeners) do
+    if listener and other ~= listener then left[#left + 1] = other end
+  end
+  listeners = left
+  if #left == 0 then core.trace(nil) end
+end
 
 -- ---- text ----------------------------------------------------------------------
 
