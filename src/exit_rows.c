@@ -18,12 +18,11 @@
    .set = s}
 #define END {.name = NULL}
 /* A field of a struct that the oldest headers lack. */
-#define LATER(n, s, f)                                               \
-  {.name = n, .offset = KL_RUN_UNION + offsetof(struct s, f),        \
-   .size = sizeof(((struct s *)0)->f), .kind = KL_X_UINT}
-#define LATERW(n, s, f)                                              \
-  {.name = n, .offset = KL_RUN_UNION + offsetof(struct s, f),        \
-   .size = sizeof(((struct s *)0)->f), .kind = KL_X_UINT, .writable = true}
+#define LATERK(n, s, f, k)                                           \
+  .name = n, .offset = KL_RUN_UNION + offsetof(struct s, f),         \
+  .size = sizeof(((struct s *)0)->f), .kind = k
+#define LATER(n, s, f) {LATERK(n, s, f, KL_X_UINT)}
+#define LATERW(n, s, f) {LATERK(n, s, f, KL_X_UINT), .writable = true}
 
 typedef const struct kl_exit_field fields[];
 
@@ -189,7 +188,10 @@ static fields csr = {U("csr_num", riscv_csr.csr_num),
                      W("ret_value", riscv_csr.ret_value), END};
 static fields iocsr = {LATER("gpa", kl_run_iocsr_io, phys_addr),
                        LATER("size", kl_run_iocsr_io, len),
-                       LATER("is_write", kl_run_iocsr_io, is_write), END};
+                       {LATERK("is_write", kl_run_iocsr_io, is_write,
+                               KL_X_BOOL)},
+                       {LATERK("data", kl_run_iocsr_io, data, KL_X_BYTES)},
+                       END};
 
 /* Exits of the machines that have a directory of their own here; that one's
  * row replaces the common one where it carries more. */

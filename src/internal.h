@@ -231,8 +231,9 @@ struct kl_exit_row {
   const struct kl_exit_field *fields; /* ends with a NULL name; may be NULL */
 };
 
-/* Reasons that are no KVM_EXIT_*: what run() returns besides. */
-enum { KL_R_NONE = -1, KL_R_INTR = KVM_EXIT_INTR, KL_R_TIMEOUT = 1000 };
+/* Reasons that are no KVM_EXIT_*: what run() returns besides. Beyond what
+ * decode_exit makes of any page's. */
+enum { KL_R_NONE = -1, KL_R_INTR = KVM_EXIT_INTR, KL_R_TIMEOUT = 0x10000 };
 
 /* ---- memory (memory.c) --------------------------------------------------- */
 
