@@ -11,6 +11,10 @@
 
 #define KL_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* What every exit passes through, and what must not weigh on that. */
+#define KL_HOT inline __attribute__((always_inline))
+#define KL_COLD __attribute__((noinline, cold))
+
 /* A userdata type. Every object of it starts with a pointer to its class,
  * which is how an object is recognised: cheaper than comparing metatables,
  * and no other library's userdata holds that address. */

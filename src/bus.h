@@ -5,34 +5,36 @@
 
 #include "internal.h"
 
-/* Where an exit goes: found without touching Lua. */
-struct kl_target {
-  struct kl_access access;
-  uint64_t first; /* of the range */
-  int ref;        /* of the device, in the VM's table of devices */
+struct kl_range {
+  uint64_t first, last;
+  int ref; /* of the device, in the VM's table of devices */
 };
 
-/* Whether a device takes the exit that v->last_reason names. */
-bool kl_finddevice(struct kl_vcpu *v, struct kl_target *target);
-
-/* The stack of the function that serves devices: the vCPU as a light userdata,
- * the VM's table of devices, the names of the methods, the device that was
- * called last. */
-enum {
-  KL_SERVE_VCPU = 1,
-  KL_SERVE_DEVICES,
-  KL_SERVE_READ,
-  KL_SERVE_WRITE,
-  KL_SERVE_CALL,
-  KL_SERVE_DEVICE
+struct kl_ranges {
+  struct kl_range *at; /* sorted, disjoint */
+  size_t n, room;
+  const struct kl_range *hit; /* what was found last, or NULL */
 };
 
-/* Pushes what lies above the table of devices. [-0, +4] */
-void kl_pushmethods(lua_State *L);
+struct kl_bus {
+  struct kl_ranges kinds[KL_BUSES];
+  int refs; /* the last one given out */
+};
 
-/* Calls the device of a target; *current is the ref of the one at
- * KL_SERVE_DEVICE. May raise. */
-void kl_calldevice(lua_State *L, const struct kl_target *target,
-                   int *current);
+extern const char *const kl_bus_names[]; /* "mmio", by kind */
+
+/* The range that has an address, or NULL. */
+const struct kl_range *kl_searchrange(struct kl_ranges *r, uint64_t address);
+static inline const struct kl_range *kl_findrange(struct kl_ranges *r,
+                                                  uint64_t address) {
+  const struct kl_range *hit = r->hit;
+  if (hit != NULL && hit->first <= address && address <= hit->last) return hit;
+  return kl_searchrange(r, address);
+}
+
+/* Hands the exit that v->last_reason names to its device, enters again, and so
+ * on until an exit that no device takes. False leaves a device's error on the
+ * stack. The vCPU is at an absolute index, and its VM has a bus. */
+bool kl_serve(lua_State *L, struct kl_vcpu *v, int idx);
 
 #endif

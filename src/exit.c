@@ -35,98 +35,119 @@ static struct kl_vcpu *checkexit(lua_State *L, int idx) {
 
 /* ---- the table ---------------------------------------------------------------- */
 
-static const unsigned char *payload(const struct kl_vcpu *v) {
-  return page(v) + KL_RUN_UNION;
+/* The field that tells whether the guest reads or writes, or NULL. */
+static const struct kl_exit_field *turn(const struct kl_vcpu *v) {
+  const struct kl_exits *x = v->shown.exits;
+  return kl_exitrow(x, v->last_reason) ? x->is_write[v->last_reason] : NULL;
 }
 
-/* Stores held field i in the table at the top, or removes it. */
-static void store(lua_State *L, int idx, struct kl_shown *s, int i,
-                  bool remove) {
-  const struct kl_held *h = &s->held[i];
-  lua_getiuservalue(L, idx, KL_VCPU_KEYS + i);
-  if (remove)
-    lua_pushnil(L);
-  else if (h->field->kind == KL_X_BOOL)
+static bool iswrite(const struct kl_vcpu *v) {
+  const struct kl_exit_field *f = turn(v);
+  return f != NULL && kl_loadexitfield(f, page(v), pagesize(v)) != 0;
+}
+
+/* Whether the table may hold a field now: an unsigned number that the snapshot
+ * covers or that is elsewhere, and not one that would answer the guest. Finds
+ * it. */
+static bool holdable(const struct kl_vcpu *v, const struct kl_exit_field *f,
+                     struct kl_held *h) {
+  size_t size = f->size;
+  if (f->kind == KL_X_AT)
+    h->at = f->at(page(v), pagesize(v), &size);
+  else if ((f->kind == KL_X_UINT || f->kind == KL_X_BOOL) &&
+           f->offset >= KL_RUN_UNION &&
+           f->offset + size <= KL_RUN_UNION + KL_SNAPSHOT)
+    h->at = page(v) + f->offset;
+  else
+    return false;
+  if (h->at == NULL || h->at > page(v) + pagesize(v) - 8) return false;
+  h->field = f;
+  h->mask = UINT64_MAX >> (64 - 8 * size);
+  h->value = kl_loadheld(h);
+  return !f->writable || iswrite(v);
+}
+
+static void pushheld(lua_State *L, const struct kl_held *h) {
+  if (h->field->kind == KL_X_BOOL)
     lua_pushboolean(L, h->value != 0);
   else
     lua_pushinteger(L, (lua_Integer)h->value);
+}
+
+/* Has the table at the top hold the field that the next element of held
+ * tells. */
+static void hold(lua_State *L, int idx, struct kl_shown *s) {
+  struct kl_held *h = &s->held[s->n++];
+  lua_pushstring(L, h->field->name);
+  if (h->field->kind == KL_X_AT) {
+    s->loose = h;
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, idx, KL_VCPU_LOOSE);
+  }
+  pushheld(L, h);
   lua_rawset(L, -3);
 }
 
-static void empty(lua_State *L, int idx, struct kl_shown *s) {
-  for (; s->n > 0; s->n--) store(L, idx, s, s->n - 1, true);
+/* Empties the table at the top. */
+static void empty(lua_State *L, struct kl_shown *s) {
+  while (s->n > 0) {
+    lua_pushstring(L, s->held[--s->n].field->name);
+    lua_pushnil(L);
+    lua_rawset(L, -3);
+  }
+  s->loose = NULL;
   s->reason = KL_R_NONE;
 }
 
 void kl_hideexit(lua_State *L, int idx, struct kl_vcpu *v) {
   if (v->shown.reason == KL_R_NONE) return;
   lua_getiuservalue(L, idx, KL_VCPU_EXIT);
-  empty(L, idx, &v->shown);
+  empty(L, &v->shown);
   lua_pop(L, 1);
 }
 
-/* Whether the table may hold a field now: a number that the snapshot covers or
- * that a function loads, and not one that would answer the guest. */
-static bool holdable(const struct kl_vcpu *v, const struct kl_exit_field *f) {
-  if (f->kind > KL_X_LOAD) return false;
-  if (f->kind < KL_X_LOAD &&
-      (f->offset < KL_RUN_UNION ||
-       f->offset + f->size > KL_RUN_UNION + KL_SNAPSHOT))
-    return false;
-  if (!f->writable) return true;
-  const struct kl_exit_field *w = v->shown.exits->is_write[v->last_reason];
-  return w != NULL && kl_loaduint(page(v) + w->offset, w->size) != 0;
+static void snap(struct kl_vcpu *v) {
+  memcpy(v->shown.snapshot, page(v) + KL_RUN_UNION, KL_SNAPSHOT);
 }
 
-/* Fills the table at the top, for an exit with another payload. */
+/* Has the table at the top hold the fields that were asked for. */
 static void fill(lua_State *L, int idx, struct kl_vcpu *v) {
   struct kl_shown *s = &v->shown;
-  empty(L, idx, s);
-  if (v->last_reason < 0 || v->last_reason >= KL_REASONS) return;
-  const struct kl_exit_row *row = s->exits->rows[v->last_reason];
-  unsigned wanted = s->wanted[v->last_reason];
-  for (int i = 0; wanted != 0; i++, wanted >>= 1) {
-    const struct kl_exit_field *f = &row->fields[i];
-    if (!(wanted & 1) || !holdable(v, f)) continue;
-    s->held[s->n] =
-        (struct kl_held){f, kl_loadexitfield(f, page(v), pagesize(v))};
-    lua_pushstring(L, f->name);
-    lua_setiuservalue(L, idx, KL_VCPU_KEYS + s->n);
-    s->n++;
-    store(L, idx, s, s->n - 1, false);
-  }
+  empty(L, s);
+  const struct kl_exit_row *row = kl_exitrow(s->exits, v->last_reason);
+  unsigned wanted = row != NULL ? s->wanted[v->last_reason] : 0;
+  for (int i = 0; wanted != 0; i++, wanted >>= 1)
+    if (wanted & 1 && holdable(v, &row->fields[i], &s->held[s->n]))
+      hold(L, idx, s);
+  lua_pushstring(L, kl_reasonname(s->exits, v->last_reason));
+  lua_setiuservalue(L, idx, KL_VCPU_REASON);
+  s->is_write = iswrite(v);
   s->reason = v->last_reason;
-  memcpy(s->snapshot, payload(v), KL_SNAPSHOT);
+  snap(v);
 }
 
-void kl_pushexit(lua_State *L, int idx, struct kl_vcpu *v) {
+/* Stores what differs in an exit of the same reason. False when other fields
+ * are to be held now. */
+static bool refresh(lua_State *L, struct kl_vcpu *v) {
   struct kl_shown *s = &v->shown;
-  lua_getiuservalue(L, idx, KL_VCPU_EXIT);
-  if (s->reason != v->last_reason ||
-      memcmp(s->snapshot, payload(v), KL_SNAPSHOT) != 0) {
-    fill(L, idx, v);
-    return;
-  }
+  if (s->reason != v->last_reason || s->is_write != iswrite(v)) return false;
   for (int i = 0; i < s->n; i++) {
     struct kl_held *h = &s->held[i];
-    if (h->field->kind != KL_X_LOAD) continue; /* in the snapshot */
-    uint64_t now = h->field->load(page(v), pagesize(v));
-    if (now == h->value) continue;
-    h->value = now;
-    store(L, idx, s, i, false);
+    uint64_t old = h->value;
+    if (!holdable(v, h->field, h)) return false;
+    if (h->value == old) continue;
+    pushheld(L, h);
+    lua_setfield(L, -2, h->field->name);
   }
+  snap(v);
+  return true;
 }
 
-void kl_pushreason(lua_State *L, int idx, struct kl_vcpu *v) {
-  struct kl_shown *s = &v->shown;
-  if (s->named == v->last_reason) {
-    lua_getiuservalue(L, idx, KL_VCPU_REASON);
-    return;
-  }
-  lua_pushstring(L, kl_reasonname(s->exits, v->last_reason));
-  lua_pushvalue(L, -1);
-  lua_setiuservalue(L, idx, KL_VCPU_REASON);
-  s->named = v->last_reason;
+void kl_updateexit(lua_State *L, int idx, struct kl_vcpu *v) {
+  if (refresh(L, v)) return;
+  fill(L, idx, v);
+  lua_getiuservalue(L, idx, KL_VCPU_REASON);
+  lua_replace(L, -3);
 }
 
 /* ---- reading and writing -------------------------------------------------------- */
@@ -177,7 +198,8 @@ static bool pushcommon(lua_State *L, const struct kl_vcpu *v,
 static void pushfield(lua_State *L, struct kl_vcpu *v, int i) {
   struct kl_shown *s = &v->shown;
   const struct kl_exit_field *f = &s->exits->rows[v->last_reason]->fields[i];
-  if (!v->is_running && i < KL_EXIT_FIELDS && holdable(v, f)) {
+  struct kl_held h;
+  if (!v->is_running && i < KL_EXIT_FIELDS && holdable(v, f, &h)) {
     s->wanted[v->last_reason] |= (uint16_t)(1u << i);
     lua_getmetatable(L, 1);
     lua_getfield(L, -1, "__vcpu");
@@ -205,6 +227,12 @@ static int exit_index(lua_State *L) {
   return nofield(L, v, 2);
 }
 
+static bool isheld(const struct kl_shown *s, const struct kl_exit_field *f) {
+  for (int i = 0; i < s->n; i++)
+    if (s->held[i].field == f) return true;
+  return false;
+}
+
 static int exit_newindex(lua_State *L) {
   struct kl_vcpu *v = checkexit(L, 1);
   luaL_checkstring(L, 2);
@@ -213,8 +241,11 @@ static int exit_newindex(lua_State *L) {
   int i = kl_findexitfield(v->shown.exits, reason, lua_tostring(L, 2));
   if (i < 0) return nofield(L, v, 2);
   const struct kl_exit_row *row = v->shown.exits->rows[reason];
-  kl_storeexitfield(L, row, &row->fields[i], (unsigned char *)v->run,
-                    pagesize(v));
+  if (isheld(&v->shown, &row->fields[i]))
+    lua_rawset(L, 1); /* a script had taken it out of the table */
+  else
+    kl_storeexitfield(L, row, &row->fields[i], (unsigned char *)v->run,
+                      pagesize(v));
   return 0;
 }
 
@@ -293,8 +324,8 @@ static const luaL_Reg meta[] = {{"__index", exit_index},
 
 void kl_newexit(lua_State *L, struct kl_vcpu *v) {
   v->shown.exits = kl_exitrows(L);
-  v->shown.reason = v->shown.named = KL_R_NONE;
-  lua_createtable(L, 0, 8);
+  v->shown.reason = KL_R_NONE;
+  lua_createtable(L, 0, 16);
   luaL_newlib(L, meta);
   lua_pushliteral(L, "kvm.exit");
   lua_setfield(L, -2, "__name");

@@ -9,6 +9,8 @@
 #ifndef KL_EXIT_H
 #define KL_EXIT_H
 
+#include <string.h>
+
 #include "internal.h"
 
 /* Per state: the rows by reason. names are the fields' interned names: they
@@ -29,14 +31,43 @@ void kl_newexit(lua_State *L, struct kl_vcpu *v);
 
 /* The vCPU is at an absolute index in all of these. */
 
-/* Pushes the name of v->last_reason. [-0, +1] */
-void kl_pushreason(lua_State *L, int idx, struct kl_vcpu *v);
+/* Brings the table at the top and the reason's name below it up to date with
+ * an exit that is not the one they are of. */
+void kl_updateexit(lua_State *L, int idx, struct kl_vcpu *v);
 
-/* Pushes the exit table, up to date with v->last_reason. [-0, +1] */
-void kl_pushexit(lua_State *L, int idx, struct kl_vcpu *v);
-
-/* Empties it: fields are read from the page. */
+/* Empties the table: fields are read from the page. */
 void kl_hideexit(lua_State *L, int idx, struct kl_vcpu *v);
+
+static inline bool kl_sameexit(const struct kl_vcpu *v) {
+  const unsigned char *page = (const unsigned char *)v->run;
+  return v->shown.reason == v->last_reason &&
+         memcmp(v->shown.snapshot, page + KL_RUN_UNION, KL_SNAPSHOT) == 0;
+}
+
+static inline uint64_t kl_loadheld(const struct kl_held *h) {
+  uint64_t bytes; /* little-endian, as every machine with KVM is */
+  memcpy(&bytes, h->at, sizeof bytes);
+  return bytes & h->mask;
+}
+
+/* Pushes the name of v->last_reason and the exit table, up to date with it.
+ * Inline, as every run ends here. [-0, +2] */
+static inline void kl_pushexit(lua_State *L, int idx, struct kl_vcpu *v) {
+  struct kl_shown *s = &v->shown;
+  lua_getiuservalue(L, idx, KL_VCPU_REASON);
+  lua_getiuservalue(L, idx, KL_VCPU_EXIT);
+  if (!kl_sameexit(v)) {
+    kl_updateexit(L, idx, v);
+    return;
+  }
+  if (s->loose == NULL) return;
+  uint64_t value = kl_loadheld(s->loose);
+  if (value == s->loose->value) return;
+  s->loose->value = value;
+  lua_getiuservalue(L, idx, KL_VCPU_LOOSE);
+  lua_pushinteger(L, (lua_Integer)value);
+  lua_settable(L, -3); /* less work than rawset */
+}
 
 /* ---- what exit.c and exit_fields.c share ------------------------------------ */
 
@@ -47,14 +78,8 @@ const char *kl_reasonname(const struct kl_exits *x, int reason);
 int kl_findexitfield(const struct kl_exits *x, int reason, const char *name);
 
 /* The value of a field that is a number or a boolean. */
-static inline uint64_t kl_loadexitfield(const struct kl_exit_field *f,
-                                        const unsigned char *page, size_t n) {
-  if (f->kind == KL_X_LOAD) return f->load(page, n);
-  uint64_t v = kl_loaduint(page + f->offset, f->size);
-  if (f->kind == KL_X_BOOL) return v != 0;
-  uint64_t sign = f->kind == KL_X_INT ? (uint64_t)1 << (f->size * 8 - 1) : 0;
-  return (v ^ sign) - sign;
-}
+uint64_t kl_loadexitfield(const struct kl_exit_field *f,
+                          const unsigned char *page, size_t n);
 
 /* Pushes a field. [-0, +1] */
 void kl_pushexitfield(lua_State *L, const struct kl_exit_field *f,

@@ -28,6 +28,19 @@ int kl_findexitfield(const struct kl_exits *x, int reason, const char *name) {
 
 /* ---- reading -------------------------------------------------------------- */
 
+uint64_t kl_loadexitfield(const struct kl_exit_field *f,
+                          const unsigned char *page, size_t n) {
+  const unsigned char *p = page + f->offset;
+  size_t size = f->size;
+  if (f->kind == KL_X_AT) p = f->at(page, n, &size);
+  if (p == NULL) return 0;
+  uint64_t v = 0;
+  memcpy(&v, p, size);
+  if (f->kind == KL_X_BOOL) return v != 0;
+  uint64_t sign = f->kind == KL_X_INT ? (uint64_t)1 << (size * 8 - 1) : 0;
+  return (v ^ sign) - sign;
+}
+
 static void pushlist(lua_State *L, const struct kl_exit_field *f,
                      const unsigned char *p) {
   lua_createtable(L, f->count, 0);

@@ -50,12 +50,12 @@ static void setdata(lua_State *L, unsigned char *page, size_t n) {
   memcpy(run->mmio.data, bytes, len);
 }
 
-static uint64_t loadvalue(const unsigned char *page, size_t n) {
+static const unsigned char *valueat(const unsigned char *page, size_t n,
+                                    size_t *size) {
   const struct kvm_run *run = (const void *)page;
-  uint64_t v = 0;
   (void)n;
-  memcpy(&v, run->mmio.data, mmiolen(run));
-  return v;
+  *size = mmiolen(run);
+  return *size > 0 ? run->mmio.data : NULL;
 }
 
 static void setvalue(lua_State *L, unsigned char *page, size_t n) {
@@ -136,8 +136,8 @@ static fields hypercall = {U("nr", hypercall.nr), LIST("args", hypercall.args),
 static fields mmio = {U("gpa", mmio.phys_addr),
                       U("size", mmio.len),
                       BOOL("is_write", mmio.is_write),
-                      {.name = "value", .kind = KL_X_LOAD, .writable = true,
-                       .load = loadvalue, .set = setvalue},
+                      {.name = "value", .kind = KL_X_AT, .writable = true,
+                       .at = valueat, .set = setvalue},
                       CALL("data", getdata, setdata),
                       END};
 static fields fail_entry = {

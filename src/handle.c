@@ -44,10 +44,10 @@ struct kl_handle *kl_tohandle(lua_State *L, int idx) {
   return NULL;
 }
 
-void *kl_checkopen(lua_State *L, int idx, const struct kl_class *class) {
-  struct kl_handle *h = kl_check(L, idx, class);
-  if (h->fd < 0) luaL_error(L, "%s is closed", class->name);
-  return h;
+void *kl_notopen(lua_State *L, int idx, const struct kl_class *class) {
+  kl_check(L, idx, class);
+  luaL_error(L, "%s is closed", class->name);
+  return NULL;
 }
 
 struct kl_handle *kl_checkhandle(lua_State *L, int idx) {

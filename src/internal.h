@@ -67,21 +67,24 @@ enum {
   KL_VCPU_VM = 1,
   KL_VCPU_EXIT,
   KL_VCPU_REGS,
-  KL_VCPU_REASON, /* the name of shown.named */
-  KL_VCPU_KEYS,   /* the names of shown.held, one user value each */
-  KL_VCPU_UVS = KL_VCPU_KEYS + KL_EXIT_FIELDS
+  KL_VCPU_REASON, /* the name of shown.reason */
+  KL_VCPU_LOOSE,  /* the name of shown.loose */
+  KL_VCPU_UVS = KL_VCPU_LOOSE
 };
 
 /* What the exit table of a vCPU holds (exit.c). */
 struct kl_shown {
   const struct kl_exits *exits; /* the rows */
   uint16_t wanted[KL_REASONS];  /* bits of the fields that were asked for */
-  int named;                    /* the reason of KL_VCPU_REASON */
   int reason;                   /* the exit it is of; KL_R_NONE: none */
+  bool is_write;                /* the guest gave data */
   unsigned char snapshot[KL_SNAPSHOT]; /* the payload it was filled from */
+  struct kl_held *loose; /* one outside of the snapshot; NULL: none */
   int n;
   struct kl_held {
     const struct kl_exit_field *field;
+    const unsigned char *at; /* eight bytes that have it */
+    uint64_t mask;           /* of the field in them */
     uint64_t value;
   } held[KL_EXIT_FIELDS];
 };
@@ -119,7 +122,12 @@ extern const struct kl_class kl_system_class, kl_vm_class, kl_vcpu_class,
 /* kl_to*: the object in any state; kl_check*: raises when it is closed
  * ("kvm.vcpu is closed"). */
 struct kl_handle *kl_tohandle(lua_State *L, int idx); /* NULL: none of ours */
-void *kl_checkopen(lua_State *L, int idx, const struct kl_class *class);
+void *kl_notopen(lua_State *L, int idx, const struct kl_class *class);
+static inline void *kl_checkopen(lua_State *L, int idx,
+                                 const struct kl_class *class) {
+  struct kl_handle *h = kl_test(L, idx, class);
+  return h != NULL && h->fd >= 0 ? h : kl_notopen(L, idx, class);
+}
 #define kl_checksystem(L, i) \
   ((struct kl_system *)kl_checkopen(L, i, &kl_system_class))
 #define kl_checkvm(L, i) ((struct kl_vm *)kl_checkopen(L, i, &kl_vm_class))
@@ -208,7 +216,7 @@ enum kl_exit_kind {
   KL_X_UINT,  /* integer */
   KL_X_INT,   /* signed integer */
   KL_X_BOOL,  /* integer shown as a boolean */
-  KL_X_LOAD,  /* integer from the load function; so far: numbers */
+  KL_X_AT,    /* integer where the at function finds it; so far: numbers */
   KL_X_BYTES, /* byte string */
   KL_X_LIST,  /* count integers of size bytes */
   KL_X_CALL,  /* get and set functions */
@@ -219,7 +227,9 @@ struct kl_exit_field {
   uint16_t offset, size, count;
   uint8_t kind;
   bool writable;
-  uint64_t (*load)(const unsigned char *run, size_t run_size);
+  /* Where the 1 to 8 bytes are; NULL: nowhere, the field is 0. */
+  const unsigned char *(*at)(const unsigned char *run, size_t run_size,
+                             size_t *size);
   void (*get)(lua_State *L, const unsigned char *run, size_t run_size);
   /* From the value at the top of the stack. */
   void (*set)(lua_State *L, unsigned char *run, size_t run_size);
@@ -271,10 +281,9 @@ struct kl_access {
   enum kl_bus_kind bus;
   bool is_write;
   uint32_t size;    /* of an element in bytes */
-  uint32_t count;   /* elements: a string instruction has several */
-  uint32_t span;    /* addresses it covers */
   uint64_t address; /* gpa, port, MSR index, hypercall number */
   void *data;       /* the elements; hypercall: its six arguments, u64 */
+  uint32_t count;   /* elements: a string instruction has several */
   void *answer;     /* hypercall: the result, u64; MSR: 1 injects #GP, u8 */
 };
 

@@ -7,7 +7,6 @@
  * pending then and ends it at once. */
 #include <sched.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "exit.h"
 #include "handle.h"
 #include "kvmlua.h"
+#include "run.h"
 #include "trace.h"
 
 /* The last but one real-time signal: few programs use it. */
@@ -120,20 +120,20 @@ static int interrupted(struct kl_vcpu *v) {
   return v->is_expired ? KL_R_TIMEOUT : KL_R_INTR;
 }
 
-/* What a KVM_RUN that failed means: a reason, or -1 with v->error. exit_reason
- * tells something only in the two cases that carry a fault. */
-static int failed(struct kl_vcpu *v) {
+/* exit_reason tells something only in the two cases that carry a fault. It is
+ * taken back then, lest the next run that fails finds it. */
+int kl_failedrun(struct kl_vcpu *v) {
   if (errno == EINTR || errno == EAGAIN) return interrupted(v);
   v->error = errno;
   v->sync_valid = 0;
-  if ((errno == EFAULT || errno == EHWPOISON) &&
-      v->run->exit_reason == KVM_EXIT_MEMORY_FAULT)
-    return KVM_EXIT_MEMORY_FAULT;
-  return -1;
+  if ((errno != EFAULT && errno != EHWPOISON) ||
+      v->run->exit_reason != KVM_EXIT_MEMORY_FAULT)
+    return -1;
+  v->run->exit_reason = KVM_EXIT_UNKNOWN;
+  return KVM_EXIT_MEMORY_FAULT;
 }
 
-/* Entries that somebody watches or has stopped before they began. */
-static int watched(lua_State *L, struct kl_vcpu *v) {
+int kl_watchedrun(lua_State *L, struct kl_vcpu *v) {
   if (v->handle.context->stop) v->run->immediate_exit = 1;
   int64_t start = kl_now();
   int r = ioctl(v->handle.fd, KVM_RUN, 0);
@@ -141,20 +141,6 @@ static int watched(lua_State *L, struct kl_vcpu *v) {
     kl_trace(L, &v->handle, KVM_RUN, (unsigned long)(uintptr_t)v->run, r,
              start);
   return r;
-}
-
-static inline int enter(lua_State *L, struct kl_vcpu *v) {
-  struct kvm_run *run = v->run;
-  /* A fault's reason stays when the next run fails without one. */
-  if (v->last_reason == KVM_EXIT_MEMORY_FAULT)
-    run->exit_reason = KVM_EXIT_UNKNOWN;
-  const struct kl_context *context = v->handle.context;
-  int r = context->stop | context->tracing
-              ? watched(L, v)
-              : ioctl(v->handle.fd, KVM_RUN, 0);
-  if (r != 0) return failed(v);
-  v->sync_valid = run->kvm_valid_regs;
-  return (int)run->exit_reason;
 }
 
 /* ---- the loop -------------------------------------------------------------------- */
@@ -197,46 +183,29 @@ static void unmask(struct kl_vcpu *v, const sigset_t *old) {
   pthread_sigmask(SIG_SETMASK, old, NULL);
 }
 
-/* In protected mode, as devices are Lua code: hands exits to their devices and
- * enters again until there is one that none takes. Stack: KL_SERVE_*. */
-static int serve(lua_State *L) {
-  struct kl_vcpu *v = lua_touserdata(L, KL_SERVE_VCPU);
-  struct kl_target target;
-  int device = 0;
-  kl_pushmethods(L);
-  while (kl_finddevice(v, &target)) {
-    kl_calldevice(L, &target, &device);
-    v->last_reason = enter(L, v);
-  }
-  return 0;
-}
-
-/* The message handler: a string gets the handler's traceback. */
-static int addtraceback(lua_State *L) {
-  if (lua_type(L, 1) == LUA_TSTRING)
-    luaL_traceback(L, L, lua_tostring(L, 1), 1);
-  return 1;
-}
-
 /* Runs until an exit that no device takes; its reason is v->last_reason. False
  * leaves a handler's error on the stack. The vCPU is at idx. */
-static bool loop(lua_State *L, struct kl_vcpu *v, int idx) {
-  struct kl_target target;
-  v->last_reason = enter(L, v);
-  if (v->vm->bus == NULL || !kl_finddevice(v, &target)) return true;
-  kl_hideexit(L, idx, v);
-  lua_pushcfunction(L, addtraceback);
-  lua_pushcfunction(L, serve);
-  lua_pushlightuserdata(L, v);
-  lua_getiuservalue(L, idx, KL_VCPU_VM);
-  lua_getiuservalue(L, -1, KL_VM_DEVICES);
-  lua_remove(L, -2);
-  if (lua_pcall(L, 2, 0, -4) != LUA_OK) return false;
-  lua_pop(L, 1);
-  return true;
+static KL_HOT bool loop(lua_State *L, struct kl_vcpu *v, int idx) {
+  v->last_reason = kl_enter(L, v);
+  return v->vm->bus == NULL || kl_serve(L, v, idx);
 }
 
-static int failrun(lua_State *L, struct kl_vcpu *v, int idx, int err) {
+/* The same for a vCPU that the signal stops. */
+static KL_COLD bool maskedloop(lua_State *L, struct kl_vcpu *v, int idx,
+                               int64_t timeout) {
+  sigset_t old;
+  bool ok = true;
+  if (mask(v, timeout, &old) == 0) {
+    ok = loop(L, v, idx);
+  } else {
+    v->error = errno;
+    v->last_reason = KL_R_NONE;
+  }
+  unmask(v, &old);
+  return ok;
+}
+
+static KL_COLD int failrun(lua_State *L, struct kl_vcpu *v, int idx, int err) {
   v->last_reason = KL_R_NONE;
   kl_hideexit(L, idx, v);
   return kl_fail(L, "KVM_RUN", err, "vCPU %d: %s", (int)v->id, strerror(err));
@@ -244,26 +213,18 @@ static int failrun(lua_State *L, struct kl_vcpu *v, int idx, int err) {
 
 /* Runs the vCPU at an absolute index, for timeout nanoseconds when that is not
  * negative, and pushes the reason and the exit. [-0, +2] */
-static int run(lua_State *L, struct kl_vcpu *v, int idx, int64_t timeout) {
-  sigset_t old;
-  bool ok, masked;
+static KL_HOT int run(lua_State *L, struct kl_vcpu *v, int idx,
+                      int64_t timeout) {
   if (v->is_running)
     return luaL_error(L, "kvm.vcpu is running already: a handler cannot run "
                          "the vCPU that called it");
   begin(v);
-  masked = timeout >= 0 || v->has_mask || v->has_user_mask || v->outer != NULL;
-  if (masked && mask(v, timeout, &old) < 0) {
-    int err = errno;
-    unmask(v, &old);
-    end(v);
-    return failrun(L, v, idx, err);
-  }
-  ok = loop(L, v, idx);
-  if (masked) unmask(v, &old);
+  bool ok = timeout >= 0 || v->has_mask || v->has_user_mask || v->outer
+                ? maskedloop(L, v, idx, timeout)
+                : loop(L, v, idx);
   end(v);
   if (!ok) return lua_error(L);
   if (v->last_reason < 0) return failrun(L, v, idx, v->error);
-  kl_pushreason(L, idx, v);
   kl_pushexit(L, idx, v);
   return 2;
 }
@@ -342,14 +303,13 @@ int kl_vcpu_complete(lua_State *L) {
   bool kicked = v->run->immediate_exit;
   int stop = v->handle.context->stop;
   v->run->immediate_exit = 1;
-  int reason = enter(L, v);
+  int reason = kl_enter(L, v);
   v->run->immediate_exit = kicked;
   v->handle.context->stop = stop;
   if (reason < 0) return failrun(L, v, 1, v->error);
   v->last_reason = reason == KL_R_INTR ? KL_R_NONE : reason;
   kl_hideexit(L, 1, v);
   if (reason == KL_R_INTR) return 0;
-  kl_pushreason(L, 1, v);
   kl_pushexit(L, 1, v);
   return 2;
 }

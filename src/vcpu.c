@@ -50,7 +50,7 @@ void kl_newvcpu(lua_State *L, struct kl_vm *vm, uint32_t id) {
 static void setfields(lua_State *L) {
   int object = lua_gettop(L);
   struct kl_vcpu *v = lua_touserdata(L, object);
-  lua_createtable(L, 0, 8);
+  lua_createtable(L, 0, 16);
   lua_getiuservalue(L, object, KL_VCPU_VM);
   lua_setfield(L, -2, "vm");
   lua_getiuservalue(L, object, KL_VCPU_EXIT);

@@ -63,13 +63,13 @@ static void set_iodata(lua_State *L, unsigned char *page, size_t run_size) {
 }
 
 /* The first element. */
-static uint64_t load_iovalue(const unsigned char *page, size_t run_size) {
+static const unsigned char *iovalue_at(const unsigned char *page,
+                                       size_t run_size, size_t *size) {
   const struct kvm_run *run = (const void *)page;
-  size_t n, size = run->io.size;
+  size_t n;
   const unsigned char *p = iodata(page, run_size, &n);
-  if (p == NULL || n < size || (size != 1 && size != 2 && size != 4))
-    return 0;
-  return kl_loaduint(p, size);
+  *size = run->io.size;
+  return n >= *size && *size >= 1 && *size <= 4 ? p : NULL;
 }
 
 static void set_iovalue(lua_State *L, unsigned char *page, size_t run_size) {
@@ -89,8 +89,8 @@ static fields io = {U("port", io.port),
                     U("size", io.size),
                     U("count", io.count),
                     BOOL("is_write", io.direction), /* KVM_EXIT_IO_OUT is 1 */
-                    {.name = "value", .kind = KL_X_LOAD, .writable = 1,
-                     .load = load_iovalue, .set = set_iovalue},
+                    {.name = "value", .kind = KL_X_AT, .writable = 1,
+                     .at = iovalue_at, .set = set_iovalue},
                     ANSWER("data", get_iodata, set_iodata),
                     END};
 
