@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 
 #include "handle.h"
+#include "option.h"
 
 /* Bytes behind the struct that the kernel may write although the request
  * number does not count them: the entries of a list. */
@@ -45,16 +46,29 @@ static int raw_bytes(lua_State *L, struct kl_handle *h,
   return 2;
 }
 
+/* Whether a call of this row has its method only: it changes what we keep track
+ * of, its struct holds a pointer, or it takes one although its number says that
+ * it takes none. */
+static bool hasmethod(const struct kl_ioctl *row) {
+  return row->pointer || row->kind == KL_CUSTOM ||
+         (row->layout != NULL && _IOC_DIR(row->request) == _IOC_NONE);
+}
+
 /* result, bytes = obj:ioctl(request, bytes); result = obj:ioctl(request, n).
  * Refused where the memory of this process would be at stake: an integer where
- * the kernel takes a pointer, and structs known to hold one. */
+ * the kernel takes a pointer, structs known to hold one, and what is not KVM's:
+ * every file answers to requests (FIGETBSZ is 2) that write where an integer
+ * says. */
 int kl_rawioctl(lua_State *L) {
   struct kl_handle *h = kl_checkhandle(L, 1);
   kl_maxargs(L, 3);
   unsigned long request =
       (unsigned long)kl_checkrange(L, 2, "request", 0, UINT32_MAX);
+  if (_IOC_TYPE(request) != KVMIO)
+    return kl_badarg(L, 2, "request 0x%lx is not one of KVM's, which have 0x%x "
+                     "in bits 8 to 15", request, KVMIO);
   const struct kl_ioctl *row = kl_findioctl(request, kl_scope(h));
-  if (row != NULL && (row->pointer || row->kind == KL_CUSTOM))
+  if (row != NULL && hasmethod(row))
     return luaL_argerror(
         L, 2, lua_pushfstring(L, "%s has a method of its own, which keeps "
                                  "track of what it changes", row->name));
