@@ -47,6 +47,7 @@ static void getelement(lua_State *L, const struct kl_field *f,
                        const char *p) {
   switch (f->kind) {
     case KL_UINT:
+    case KL_ADDRESS:
       lua_pushinteger(L, (lua_Integer)kl_loaduint(p, f->size));
       break;
     case KL_INT: lua_pushinteger(L, loadint(p, f->size)); break;
@@ -87,6 +88,17 @@ void kl_getstruct(lua_State *L, const struct kl_layout *layout,
     if (!shown(layout, f, data)) continue;
     kl_getfield(L, f, data);
     lua_setfield(L, -2, f->name);
+  }
+}
+
+void kl_checkaddresses(lua_State *L, const struct kl_layout *layout,
+                       const void *data) {
+  for (size_t i = 0; i < layout->nfields; i++) {
+    const struct kl_field *f = &layout->fields[i];
+    if (f->kind == KL_ADDRESS && shown(layout, f, data) &&
+        kl_loaduint((const char *)data + f->offset, f->size) != 0)
+      luaL_error(L, "%s.%s: scripts have no addresses of this process, it can "
+                    "only be 0", layout->name, f->name);
   }
 }
 
@@ -134,6 +146,7 @@ static void setelement(lua_State *L, const struct kl_field *f,
   const char *bytes;
   switch (f->kind) {
     case KL_UINT:
+    case KL_ADDRESS:
     case KL_INT: kl_storeuint(p, f->size, tofit(L, f, what)); break;
     case KL_BYTES:
       if (lua_type(L, -1) != LUA_TSTRING) badtype(L, what, "a byte string");

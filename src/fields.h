@@ -14,6 +14,7 @@ enum kl_field_kind {
   KL_UINT,   /* an unsigned integer of 1, 2, 4 or 8 bytes */
   KL_INT,    /* a signed one */
   KL_BYTES,  /* a byte string of the field's size */
+  KL_ADDRESS, /* an unsigned integer: an address of this process */
   KL_TABLE,  /* a struct with a layout of its own */
   KL_PAD     /* reserved: nothing a user sees */
 };
@@ -47,16 +48,18 @@ struct kl_layout {
  *     F(U, s, base) F(U, s, limit) F(P, s, padding)
  *   KL_LAYOUT(kvm_dtable, KVM_DTABLE);
  *
- * F kinds: U unsigned, S signed, B bytes (a byte array as a string), P padding,
- * UA an array of unsigned, BA an array of byte arrays. T kinds: ONE struct,
- * ARRAY of structs. G(s, field, group) is an unsigned field with named flags;
- * it is spelled F(G(group), s, field). KL_LAYOUT asserts that the rows fill the
- * struct; KL_LAYOUT_PARTIAL does not, for structs with unions or holes. */
+ * F kinds: U unsigned, S signed, A an address of this process, B bytes (a byte
+ * array as a string), P padding, UA an array of unsigned, BA an array of byte
+ * arrays. T kinds: ONE struct, ARRAY of structs. G(s, field, group) is an
+ * unsigned field with named flags; it is spelled F(G(group), s, field).
+ * KL_LAYOUT asserts that the rows fill the struct; KL_LAYOUT_PARTIAL does not,
+ * for structs with unions or holes. */
 #define KL_SIZEOF(s, f) sizeof(((struct s *)0)->f)
 #define KL_AT(s, f) .offset = offsetof(struct s, f)
 
 #define KL_F_U(s, f) .size = KL_SIZEOF(s, f), .kind = KL_UINT
 #define KL_F_S(s, f) .size = KL_SIZEOF(s, f), .kind = KL_INT
+#define KL_F_A(s, f) .size = KL_SIZEOF(s, f), .kind = KL_ADDRESS
 #define KL_F_B(s, f) .size = KL_SIZEOF(s, f), .kind = KL_BYTES
 #define KL_F_P(s, f) .size = KL_SIZEOF(s, f), .kind = KL_PAD
 #define KL_F_UA(s, f)                                                  \
@@ -101,6 +104,12 @@ void kl_getstruct(lua_State *L, const struct kl_layout *layout,
  * should be memory that Lua owns. */
 void kl_setstruct(lua_State *L, int idx, const struct kl_layout *layout,
                   void *data);
+
+/* Raises when an address in the struct is not 0: scripts have none to give, and
+ * the kernel would use what is there. Views of a union that do not count are not
+ * looked at. */
+void kl_checkaddresses(lua_State *L, const struct kl_layout *layout,
+                       const void *data);
 
 /* An unsigned integer of 1, 2, 4 or 8 bytes; p need not be aligned. */
 uint64_t kl_loaduint(const void *p, size_t size);

@@ -112,6 +112,7 @@ static int call_set(lua_State *L, struct kl_handle *h,
     kl_ioctl(L, h, row->getter, data);
   }
   tovalue(L, row, data);
+  if (row->pointer) kl_checkaddresses(L, row->layout, data);
   int r = kl_ioctl(L, h, row->request, data);
   if (r < 0) return kl_failargs(L, 2, row->name, errno, NULL);
   if (row->kind == KL_SET) return result(L, row, r);

@@ -5,7 +5,8 @@
 #include "kvmlua.h"
 #include "trace.h"
 
-static const char *const kinds[] = {"uint", "int", "bytes", "table", "pad"};
+static const char *const kinds[] = {"uint",    "int",   "bytes",
+                                    "address", "table", "pad"};
 
 static void pushlayout(lua_State *L, const struct kl_layout *layout) {
   lua_createtable(L, 0, 3);

@@ -234,7 +234,7 @@ KL_LAYOUT(kvm_memory_attributes, MEMORY_ATTRIBUTES);
   F(U, s, gpa) F(U, s, size) F(U, s, flags) F(P, s, padding)
 KL_LAYOUT(kvm_pre_fault_memory, PRE_FAULT_MEMORY);
 
-#define ENC_REGION(F, T, s) F(U, s, addr) F(U, s, size)
+#define ENC_REGION(F, T, s) F(A, s, addr) F(U, s, size)
 KL_LAYOUT(kvm_enc_region, ENC_REGION);
 
 /* ---- confidential guests ------------------------------------------------- */
@@ -282,8 +282,8 @@ KL_LAYOUT_PARTIAL(kvm_nested_state, NESTED_STATE);
 KL_LAYOUT(kvm_hyperv_eventfd, HYPERV_EVENTFD);
 
 #define XEN_HVM_CONFIG(F, T, s) \
-  F(G("XEN_HVM_CONFIG"), s, flags) F(U, s, msr) F(U, s, blob_addr_32) \
-  F(U, s, blob_addr_64) F(U, s, blob_size_32) F(U, s, blob_size_64) \
+  F(G("XEN_HVM_CONFIG"), s, flags) F(U, s, msr) F(A, s, blob_addr_32) \
+  F(A, s, blob_addr_64) F(U, s, blob_size_32) F(U, s, blob_size_64) \
   F(P, s, pad2)
 KL_LAYOUT(kvm_xen_hvm_config, XEN_HVM_CONFIG);
 
@@ -310,17 +310,17 @@ KL_INNER(kvm_xen_hvm_attr_evtchn_eventfd, kvm_xen_hvm_attr,
 KL_INNER_PARTIAL(kvm_xen_hvm_attr_evtchn, kvm_xen_hvm_attr, u.evtchn, EVTCHN);
 
 /* Three views are younger than the oldest header. */
-#define XEN_HVM_VIEW(s, view, f, type) \
-  {.name = #view, KL_AT(s, u.f), KL_F_U(s, u.f), \
+#define XEN_HVM_VIEW(s, view, k, f, type) \
+  {.name = #view, KL_AT(s, u.f), KL_F_##k(s, u.f), \
    .when = KL_WHEN(KVM_XEN_ATTR_TYPE_##type)},
 #define XEN_HVM_ATTR(F, T, s) \
   F(G("XEN_ATTR"), s, type) F(P, s, pad) \
-  XEN_HVM_VIEW(s, long_mode, long_mode, LONG_MODE) \
-  XEN_HVM_VIEW(s, vector, vector, UPCALL_VECTOR) \
-  XEN_HVM_VIEW(s, runstate_update_flag, long_mode, RUNSTATE_UPDATE_FLAG) \
-  XEN_HVM_VIEW(s, gfn, shared_info.gfn, SHARED_INFO) \
-  XEN_HVM_VIEW(s, hva, shared_info.gfn, SHARED_INFO_HVA) \
-  XEN_HVM_VIEW(s, xen_version, xen_version, XEN_VERSION) \
+  XEN_HVM_VIEW(s, long_mode, U, long_mode, LONG_MODE) \
+  XEN_HVM_VIEW(s, vector, U, vector, UPCALL_VECTOR) \
+  XEN_HVM_VIEW(s, runstate_update_flag, U, long_mode, RUNSTATE_UPDATE_FLAG) \
+  XEN_HVM_VIEW(s, gfn, U, shared_info.gfn, SHARED_INFO) \
+  XEN_HVM_VIEW(s, hva, A, shared_info.gfn, SHARED_INFO_HVA) \
+  XEN_HVM_VIEW(s, xen_version, U, xen_version, XEN_VERSION) \
   KL_VIEW_T(ONE, s, u, evtchn, kvm_xen_hvm_attr_evtchn, 0, \
             KL_WHEN(KVM_XEN_ATTR_TYPE_EVTCHN))
 KL_LAYOUT_PARTIAL(kvm_xen_hvm_attr, XEN_HVM_ATTR);
@@ -341,7 +341,7 @@ KL_INNER(kvm_xen_vcpu_attr_timer, kvm_xen_vcpu_attr, u.timer, XEN_TIMER);
   F(G("XEN_VCPU_ATTR"), s, type) F(P, s, pad) \
   KL_VIEW_F(U, s, u, gpa, 0, XEN_VCPU(VCPU_INFO) | \
             XEN_VCPU(VCPU_TIME_INFO) | XEN_VCPU(RUNSTATE_ADDR)) \
-  {.name = "hva", KL_AT(s, u.gpa), KL_F_U(s, u.gpa), \
+  {.name = "hva", KL_AT(s, u.gpa), KL_F_A(s, u.gpa), \
    .when = XEN_VCPU(VCPU_INFO_HVA)}, \
   KL_VIEW_T(ONE, s, u, runstate, kvm_xen_vcpu_attr_runstate, 0, \
             XEN_VCPU(RUNSTATE_CURRENT) | XEN_VCPU(RUNSTATE_DATA) | \
