@@ -94,6 +94,12 @@ static int memory_view(lua_State *L) {
   return 1;
 }
 
+/* Somebody else may take a huge page that is not reserved, and an access that
+ * then finds none ends this process. */
+static bool ishuge(const struct kl_mapping *m) {
+  return strcmp(m->backing, "hugetlb") == 0;
+}
+
 /* The pages are shared with the original until the copy is written. */
 static int memory_clone(lua_State *L) {
   kl_maxargs(L, 1);
@@ -104,8 +110,11 @@ static int memory_clone(lua_State *L) {
     return luaL_error(L, "memory of backing '%s' cannot be cloned: make it "
                          "with backing = 'memfd'", from->backing);
   void *addr = mmap(NULL, from->size, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_NORESERVE, from->fd, from->file_offset);
-  if (addr == MAP_FAILED) return kl_fail(L, "mmap", errno, NULL);
+                    MAP_PRIVATE | (ishuge(from) ? 0 : MAP_NORESERVE), from->fd,
+                    from->file_offset);
+  if (addr == MAP_FAILED)
+    return kl_fail(L, "mmap", errno, "a copy of 0x%zx bytes of %s memory",
+                   from->size, from->backing);
   kl_ownmapping(L, copy, addr, from->size, -1, "clone");
   copy->offset = m->offset;
   copy->size = m->size;
@@ -113,7 +122,7 @@ static int memory_clone(lua_State *L) {
 }
 
 /* Gives pages back: they read as zeros next, or as the file or original where
- * this is a private copy of one. */
+ * this is a private copy of one. Huge pages stay, as zeros. */
 static int memory_discard(lua_State *L) {
   kl_maxargs(L, 3);
   uint64_t offset = (uint64_t)luaL_optinteger(L, 2, 0);
@@ -124,7 +133,9 @@ static int memory_discard(lua_State *L) {
   if (n == 0) return 0;
   struct kl_mapping *map = m->mapping;
   offset += m->offset;
-  if (map->fd >= 0) {
+  if (ishuge(map)) {
+    memset((char *)map->addr + offset, 0, n);
+  } else if (map->fd >= 0) {
     if (fallocate(map->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                   map->file_offset + (off_t)offset, (off_t)n) < 0)
       return kl_fail(L, "fallocate", errno, NULL);
