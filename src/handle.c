@@ -66,6 +66,11 @@ unsigned kl_scope(const struct kl_handle *h) {
   return KL_SYSTEM;
 }
 
+void kl_joinmachine(struct kl_handle *h, struct kl_machine *machine) {
+  kl_refmachine(machine);
+  h->machine = machine;
+}
+
 void kl_closehandle(struct kl_handle *h) {
   if (h->fd >= 0) close(h->fd);
   h->fd = -1;
@@ -115,6 +120,16 @@ int kl_handle_check_extension(lua_State *L) {
   return 1;
 }
 
+/* The one capability among whose arguments is an address, where the kernel
+ * writes the version it has enabled: the address is ours. */
+static void lendversion(lua_State *L, struct kvm_enable_cap *cap,
+                        uint16_t *version) {
+  if (cap->cap != KVM_CAP_HYPERV_ENLIGHTENED_VMCS) return;
+  luaL_argcheck(L, cap->args[0] == 0, 3,
+                "scripts have no address for it: the version is returned");
+  cap->args[0] = (uintptr_t)version;
+}
+
 /* enable_cap(cap, args...) or enable_cap{cap=, flags=, args={...}} */
 int kl_handle_enable_cap(lua_State *L) {
   struct kl_handle *h = kl_checkhandle(L, 1);
@@ -129,6 +144,8 @@ int kl_handle_enable_cap(lua_State *L) {
     for (int i = 3; i <= lua_gettop(L); i++)
       cap.args[i - 3] = (uint64_t)luaL_checkinteger(L, i);
   }
+  uint16_t version = 0;
+  lendversion(L, &cap, &version);
   int r = kl_ioctl(L, h, KVM_ENABLE_CAP, &cap);
   if (r < 0) {
     int err = errno;
@@ -139,7 +156,7 @@ int kl_handle_enable_cap(lua_State *L) {
         lua_isnil(L, -1) ? "this capability" : lua_tostring(L, -1),
         kl_extension(L, h, (int)cap.cap));
   }
-  lua_pushinteger(L, r);
+  lua_pushinteger(L, version != 0 ? version : r);
   return 1;
 }
 

@@ -20,6 +20,10 @@ struct kl_handle *kl_checkhandle(lua_State *L, int idx);
 /* The scope bit of a handle's kind. */
 unsigned kl_scope(const struct kl_handle *h);
 
+/* Makes a closed handle share a machine, before it gets its descriptor: a tracer
+ * of the call that makes it may close the VM. */
+void kl_joinmachine(struct kl_handle *h, struct kl_machine *machine);
+
 /* Closes the descriptor and lets go of the machine; idempotent. */
 void kl_closehandle(struct kl_handle *h);
 
@@ -34,8 +38,9 @@ int kl_handle_tostring(lua_State *L);
 void kl_setmethods(lua_State *L, const struct kl_class *class, unsigned scope,
                    const luaL_Reg *const *more);
 
-/* Pushes a closed vCPU of the VM at index 1 with its exit object. [-0, +1] */
-void kl_newvcpu(lua_State *L, struct kl_vm *vm, uint32_t id);
+/* Pushes a closed vCPU of the VM at index 1 with its exit object. Raises when
+ * the VM is closed. [-0, +1] */
+void kl_newvcpu(lua_State *L, uint32_t id);
 
 /* Gives the vCPU at the top its descriptor and maps its kvm_run page; closes
  * fd and raises when that fails. [-0, +0] */

@@ -83,6 +83,7 @@ static void revalidate(lua_State *L, struct kl_vcpu *v, uint64_t valid) {
 static unsigned char *load(lua_State *L, struct kl_regs *o,
                            const struct kl_reg_group *g, void *buffer) {
   struct kl_vcpu *v = o->vcpu;
+  if (v->run == NULL) luaL_error(L, "kvm.vcpu is closed");
   bool sync = (g->sync & o->syncable) != 0;
   unsigned char *data =
       sync ? (unsigned char *)v->run + g->sync_offset : buffer;

@@ -22,27 +22,30 @@ static int vcpu_close(lua_State *L) {
   struct kl_vcpu *v = kl_check(L, 1, &kl_vcpu_class);
   if (v->is_running)
     return luaL_error(L, "kvm.vcpu is running: close it after run returns");
+  struct kvm_run *run = v->run;
   kl_stoptimer(v);
   kl_freering(v);
-  if (v->run != NULL) {
-    munmap(v->run, (size_t)v->handle.machine->run_size);
-    v->run = NULL;
-    kl_hideexit(L, 1, v);
-    setfield(L, 1, "fd", -1);
-  }
+  if (run != NULL) munmap(run, (size_t)v->handle.machine->run_size);
+  v->run = NULL;
+  v->sync_valid = 0;
   kl_closehandle(&v->handle);
+  if (run == NULL) return 0;
+  /* Last, as this can run finalizers: what they find is closed. */
+  kl_hideexit(L, 1, v);
+  setfield(L, 1, "fd", -1);
   return 0;
 }
 
-void kl_newvcpu(lua_State *L, struct kl_vm *vm, uint32_t id) {
+void kl_newvcpu(lua_State *L, uint32_t id) {
   struct kl_vcpu *v = kl_newhandle(L, &kl_vcpu_class, KL_VCPU_UVS);
   v->id = id;
-  v->vm = vm;
+  v->vm = kl_checkvm(L, 1);
   v->last_reason = KL_R_NONE;
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, KL_VCPU_VM);
   kl_newexit(L, v);
   lua_setiuservalue(L, -2, KL_VCPU_EXIT);
+  kl_joinmachine(&v->handle, kl_checkvm(L, 1)->handle.machine);
 }
 
 /* Makes the table of the vCPU's fields, whose methods are the class's: calling
@@ -70,10 +73,8 @@ static void setfields(lua_State *L) {
 
 void kl_adoptvcpu(lua_State *L, int fd) {
   struct kl_vcpu *v = lua_touserdata(L, -1);
-  struct kl_machine *machine = v->vm->handle.machine;
+  struct kl_machine *machine = v->handle.machine;
   v->handle.fd = fd;
-  v->handle.machine = machine;
-  kl_refmachine(machine);
   void *run = mmap(NULL, (size_t)machine->run_size, PROT_READ | PROT_WRITE,
                    MAP_SHARED, fd, 0);
   if (run == MAP_FAILED) {

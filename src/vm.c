@@ -28,7 +28,7 @@ int kl_vm_create_vcpu(lua_State *L) {
   if (!lua_isnoneornil(L, 2))
     id = (uint32_t)kl_checkrange(L, 2, "vCPU id", 0, INT32_MAX);
   lua_settop(L, 2);
-  kl_newvcpu(L, vm, id);
+  kl_newvcpu(L, id);
   int fd = kl_ioctlvalue(L, &vm->handle, KVM_CREATE_VCPU, id);
   if (fd < 0) {
     int err = errno;
@@ -54,6 +54,7 @@ int kl_vm_create_device(lua_State *L) {
   bool test = lua_toboolean(L, -1);
   arg.flags = test ? KVM_CREATE_DEVICE_TEST : 0;
   struct kl_device *d = kl_newhandle(L, &kl_device_class, 1);
+  kl_joinmachine(&d->handle, kl_checkvm(L, 1)->handle.machine);
   if (kl_ioctl(L, &vm->handle, KVM_CREATE_DEVICE, &arg) < 0) {
     int err = errno;
     if (test && err == ENODEV) {
@@ -69,8 +70,6 @@ int kl_vm_create_device(lua_State *L) {
   }
   d->type = arg.type;
   d->handle.fd = (int)arg.fd;
-  d->handle.machine = vm->handle.machine;
-  kl_refmachine(d->handle.machine);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
   return 1;

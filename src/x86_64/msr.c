@@ -183,7 +183,8 @@ static struct kvm_msrs *pushentries(lua_State *L) {
     m->entries[i] = (struct kvm_msr_entry){.index = index,
                                            .data = tovalue(L, -1, index)};
   }
-  qsort(m->entries, (size_t)n, sizeof m->entries[0], byindex);
+  m->nmsrs = (uint32_t)i; /* fewer when a finalizer has taken some out */
+  qsort(m->entries, (size_t)i, sizeof m->entries[0], byindex);
   return m;
 }
 

@@ -1,0 +1,127 @@
+-- SPDX-License-Identifier: MIT
+-- Scripts that mean harm, or that do at the worst moment what anybody may do:
+-- whatever they get is an error, and the process goes on. What finalizers can do
+-- is in spec/torture/finalizers.lua.
+local kvm = require "kvm"
+local core = require "kvm.core"
+local raises = require "spec.support.raises"
+local ioctls = core.ioctls()
+
+-- Calls f; a tracer calls act() after each ioctl called name ("KVM_RUN").
+local function during(name, act, f, ...)
+  local request = ioctls[name].request
+  core.trace(function(_, _, number)
+    if number == request then act() end
+  end)
+  local results = table.pack(pcall(f, ...))
+  core.trace()
+  return table.unpack(results, 1, results.n)
+end
+
+describe("a raw ioctl", function()
+  local vm = kvm.create_vm()
+  local cpu = vm:create_vcpu()
+
+  -- These write to the address that is their argument, whatever the file is.
+  it("is one of KVM's", function()
+    local FIGETBSZ <const>, FIOQSIZE <const> = 2, 0x5460
+    for _, handle in ipairs { vm.system, vm, cpu } do
+      for _, request in ipairs { FIGETBSZ, FIOQSIZE, 0x541b, 0xc020660b } do
+        raises("is not one of KVM's", handle.ioctl, handle, request, 0x1000)
+      end
+    end
+  end)
+
+  it("takes no address for an integer", function()
+    for _, row in pairs(ioctls) do
+      for _, handle in ipairs { vm.system, vm, cpu } do
+        if row.struct then
+          local err = raises("", handle.ioctl, handle, row.request, 0x1000)
+          assert(not tostring(err):find "EFAULT", tostring(err))
+        end
+      end
+    end
+  end)
+end)
+
+describe("an address of this process", function()
+  it("is no script's to give", function()
+    local vm <close> = kvm.create_vm()
+    if core.arch ~= "x86_64" then
+      return pending "no struct of this machine has one"
+    end
+    local cpu <close> = vm:create_vcpu()
+    local no <const> = "scripts have no addresses of this process"
+    raises("kvm_xen_hvm_attr.hva: " .. no, vm.xen_hvm_set_attr, vm,
+      { type = "SHARED_INFO_HVA", hva = 0x1000 })
+    raises("kvm_xen_hvm_attr.hva: " .. no, vm.xen_hvm_set_attr, vm,
+      { type = "SHARED_INFO_HVA", gfn = 0x1000 })
+    raises("kvm_xen_vcpu_attr.hva: " .. no, cpu.xen_vcpu_set_attr, cpu,
+      { type = "VCPU_INFO_HVA", gpa = 0x1000 })
+    raises("kvm_xen_hvm_config.blob_addr_32: " .. no, vm.xen_hvm_config, vm,
+      { blob_addr_32 = 0x1000 })
+    raises("kvm_enc_region.addr: " .. no, vm.memory_encrypt_reg_region, vm,
+      { addr = 0x1000, size = 0x1000 })
+    local _, err = pcall(vm.xen_hvm_set_attr, vm,
+      { type = "SHARED_INFO", gfn = 0x1000 })
+    assert(not tostring(err):find(no, 1, true))
+  end)
+
+  it("is not taken by a capability", function()
+    local vm <close> = kvm.create_vm()
+    local cpu <close> = vm:create_vcpu()
+    raises("scripts have no address", cpu.enable_cap, cpu,
+      "HYPERV_ENLIGHTENED_VMCS", 0x1000)
+  end)
+end)
+
+describe("a tracer that closes the VM", function()
+  it("leaves the vCPU that is being made", function()
+    local vm <close> = kvm.create_vm()
+    local ok, cpu = during("KVM_CREATE_VCPU", function() vm:close() end,
+      vm.create_vcpu, vm)
+    assert.is_true(ok)
+    raises("kvm.vm is closed", vm.create_vcpu, vm)
+    assert.is_table(cpu:get_mp_state())
+    cpu:close()
+  end)
+
+  it("leaves the device that is being made", function()
+    local vm <close> = kvm.create_vm()
+    local type = core.arch == "x86_64" and "VFIO" or "ARM_VGIC_V3"
+    if not pcall(vm.create_device, vm, type, { test = true }) then
+      return pending("no device of type " .. type)
+    end
+    local ok, device = during("KVM_CREATE_DEVICE", function() vm:close() end,
+      vm.create_device, vm, type)
+    assert.is_true(ok)
+    assert.is_false(device:has_device_attr(99, 99))
+    device:close()
+  end)
+end)
+
+describe("huge pages", function()
+  local SIZE <const> = 0x200000
+  local function huge(n)
+    return kvm.memory(n * SIZE, { backing = "hugetlb", page_size = SIZE })
+  end
+  local function free()
+    local file <close> = io.open("/sys/kernel/mm/hugepages/"
+      .. "hugepages-2048kB/free_hugepages")
+    return file and file:read "n" or 0
+  end
+
+  -- An access to one that somebody else has taken would be SIGBUS.
+  it("are there for whoever has memory of them", function()
+    local n = free()
+    if n < 2 then return pending "no two free huge pages of 2 MiB" end
+    local m <close> = huge(n)
+    m:u8(0, 1)
+    raises("bytes of hugetlb memory", m.clone, m)
+    m:discard(0, SIZE)
+    raises("huge pages of 0x200000 bytes are needed", huge, 1)
+    assert.equal(0, m:u8(0))
+    m:u8(0, 7)
+    assert.equal(7, m:u8(0))
+  end)
+end)
