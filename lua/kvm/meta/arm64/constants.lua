@@ -1,0 +1,23 @@
+-- SPDX-License-Identifier: MIT
+---@meta _
+
+---@class kvm.constants
+---@field SYSTEM_EVENT_FLAG table KVM_SYSTEM_EVENT_*_FLAG_*: `data` of exit system_event
+---@field FAIL_ENTRY table KVM_EXIT_FAIL_ENTRY_*: reasons of exit fail_entry
+---@field DEVICE_IRQ table KVM_ARM_DEV_*: `device_irq_level` of exit intr
+---@field VCPU_INIT table KVM_ARM_VCPU_*: numbers of features of arm_vcpu_init
+---@field TARGET table KVM_ARM_TARGET_*: processors
+---@field MTE_TAGS table KVM_ARM_TAGS_*: directions of arm_mte_copy_tags
+---@field IRQ_TYPE table KVM_ARM_IRQ_TYPE_*: kinds of lines of irq_line
+---@field IRQ table KVM_ARM_IRQ_*: parts of its `irq`
+---@field ARM_DEVICE table KVM_ARM_DEVICE_*: parts of the id of arm_set_device_addr
+---@field VGIC table KVM_DEV_ARM_VGIC_*: parts of attributes of interrupt controllers
+---@field SMCCC_FILTER table KVM_SMCCC_FILTER_*: actions of the SMCCC filter
+---@field WORKAROUND_1 table values of the register smccc_arch_workaround_1
+---@field WORKAROUND_2 table values of smccc_arch_workaround_2
+---@field WORKAROUND_3 table values of smccc_arch_workaround_3
+---@field FW_BIT table KVM_REG_ARM_*_BIT_*: bits of firmware registers
+---@field PSCI table PSCI_*_FN_*: function ids
+---@field PSCI64 table PSCI_*_FN64_*: those with arguments of 64 bits
+---@field PSCI_RET table PSCI_RET_*: results
+---@field PSCI_AFFINITY table PSCI_0_2_AFFINITY_LEVEL_*: results of AFFINITY_INFO

@@ -1,0 +1,24 @@
+-- SPDX-License-Identifier: MIT
+---@meta _
+
+---@class kvm.vcpu
+local vcpu = {}
+
+---Makes the vCPU usable: comes before anything else. Again, it is a reset.
+---KVM_ARM_VCPU_INIT, basic (api.rst 4.82).
+---Usage: `cpu:arm_vcpu_init { "psci_0_2", "pmu_v3" }`
+---@param init? string|string[]|table features: "power_off" (waits for PSCI's CPU_ON),
+---"el1_32bit", "psci_0_2", "pmu_v3", "sve" (then arm_vcpu_finalize), "ptrauth_address"
+---with "ptrauth_generic", "has_el2", "has_el2_e2h0"; {"psci_0_2"} by default. Or
+---kvm_vcpu_init: {target =, features =}
+---Raises a kvm.error: EINVAL (not on this host, or not as the other vCPUs or the first
+---init), ENOENT (unknown feature).
+function vcpu:arm_vcpu_init(init) end
+
+---Fixes a feature's configuration: 4, SVE's vector lengths (`vcpu.regs.vls`). Before the
+---first run.
+---KVM_ARM_VCPU_FINALIZE, KVM_CAP_ARM_SVE (api.rst 4.119).
+---Usage: `cpu:arm_vcpu_finalize(kvm.VCPU_INIT.SVE)`
+---@param feature integer a value of `kvm.VCPU_INIT`
+---Raises a kvm.error: EPERM (not among the features, or fixed already), EINVAL.
+function vcpu:arm_vcpu_finalize(feature) end

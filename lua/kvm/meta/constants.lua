@@ -1,0 +1,38 @@
+-- SPDX-License-Identifier: MIT
+---@meta _
+
+---Constants of the kernel's headers, in groups: name -> value, and value -> name. Flags
+---in structs take a number, a name of their group, or a list of names.
+---Usage: `print(kvm.CAP.IRQCHIP, kvm.EXIT[2], kvm.MEM.READONLY)`
+---@class kvm.constants
+---@field CAP table KVM_CAP_*: capabilities (check_extension, enable_cap), all machines'
+---@field EXIT table KVM_EXIT_*: exit reasons (`exit.code`), all machines'
+---@field INTERNAL_ERROR table KVM_INTERNAL_ERROR_*: `suberror` of exit internal_error
+---@field EMULATION table KVM_INTERNAL_ERROR_EMULATION_FLAG_*: flags in its data
+---@field SYSTEM_EVENT table KVM_SYSTEM_EVENT_*: `type` of exit system_event
+---@field IO table KVM_EXIT_IO_*: direction of a port access
+---@field MEMORY_FAULT table KVM_MEMORY_EXIT_FLAG_*: `flags` of exit memory_fault
+---@field ARM_SEA table KVM_EXIT_ARM_SEA_FLAG_*: `flags` of exit arm_sea
+---@field HC table KVM_HC_*: hypercalls; their bits for enable_cap("EXIT_HYPERCALL")
+---@field MEM table KVM_MEM_*: flags of slots
+---@field MEM_ATTR table KVM_MEMORY_ATTRIBUTE_*: set_memory_attributes
+---@field GUEST_MEMFD table GUEST_MEMFD_FLAG_*: flags of guest_memfd
+---@field DIRTY_LOG table KVM_DIRTY_LOG_*: for enable_cap("MANUAL_DIRTY_LOG_PROTECT2")
+---@field DIRTY_GFN table KVM_DIRTY_GFN_F_*: entries of a dirty ring
+---@field MP_STATE table KVM_MP_STATE_*: get_mp_state, set_mp_state
+---@field GUESTDBG table KVM_GUESTDBG_*: `control` of set_guest_debug
+---@field REG table KVM_REG_*: parts of the ids of get_one_reg
+---@field IRQFD table KVM_IRQFD_FLAG_*: irqfd
+---@field IOEVENTFD table KVM_IOEVENTFD_FLAG_*: ioeventfd
+---@field IRQ_ROUTING table KVM_IRQ_ROUTING_*: `type` of entries of set_gsi_routing
+---@field MSI table KVM_MSI_*: flags of signal_msi and of routing entries
+---@field DEVICE table KVM_DEV_TYPE_*: create_device
+---@field CREATE_DEVICE table KVM_CREATE_DEVICE_*: its flags
+---@field DEVICE_GROUP table groups of attributes of devices, VMs, vCPUs
+---@field DEVICE_ATTR table attributes of those groups
+---@field STATS_TYPE table KVM_STATS_TYPE_*: statistics
+---@field STATS_UNIT table KVM_STATS_UNIT_*: their units
+---@field STATS_BASE table KVM_STATS_BASE_*: their bases
+---@field VM_TYPE table KVM_VM_TYPE_*, KVM_X86_*_VM: create_vm
+---@field HYPERCALL table flags of exit hypercall
+---@field PMU_EVENT table KVM_PMU_EVENT_*: whether a filter allows or denies

@@ -1,0 +1,15 @@
+-- SPDX-License-Identifier: MIT
+---@meta _
+
+---What is raised when the kernel refuses something. `tostring` gives one line and
+---the hint. Misuse (a wrong type, an unknown field, a closed object) is a plain
+---Lua error instead, and what a guest does is never an error: it is an exit.
+---Usage: `local ok, problem = pcall(vm.map, vm, 0, 0x1000); print(problem.code)`
+---@class kvm.error
+---@field ioctl string what was refused: "KVM_CREATE_VCPU"; a system call: "open"
+---@field errno integer
+---@field code string its name: "EEXIST"
+---@field message string what was refused, and why as far as that can be told
+---@field hint? string what to do about it
+---@field args? any what the ioctl was given: the table or value, where that helps
+---@field where string "file:line: " of the script's own call, or ""

@@ -1,0 +1,44 @@
+-- SPDX-License-Identifier: MIT
+---@meta _
+
+---@class kvm.constants
+---@field RUN table KVM_RUN_X86_*: `flags` of kvm_run
+---@field SYNC table KVM_SYNC_X86_*: groups of registers in the kvm_run page
+---@field MAP_GPA_RANGE table KVM_MAP_GPA_RANGE_*: attributes of that hypercall
+---@field HYPERV table KVM_EXIT_HYPERV_*: `type` of exit hyperv
+---@field XEN table KVM_EXIT_XEN_*: `type` of exit xen
+---@field MSR_EXIT table KVM_MSR_EXIT_REASON_*: for enable_cap("X86_USER_SPACE_MSR")
+---@field NOTIFY table KVM_NOTIFY_*: `flags` of exit notify
+---@field DISABLE_EXITS table KVM_X86_DISABLE_EXITS_*: for enable_cap("X86_DISABLE_EXITS")
+---@field QUIRKS table KVM_X86_QUIRK_*: for enable_cap("DISABLE_QUIRKS2")
+---@field BUS_LOCK table KVM_BUS_LOCK_DETECTION_*: for enable_cap("X86_BUS_LOCK_EXIT")
+---@field NOTIFY_VMEXIT table KVM_X86_NOTIFY_VMEXIT_*: for enable_cap of that name
+---@field X2APIC table KVM_X2APIC_API_*: for enable_cap("X2APIC_API")
+---@field PMU_CAP table KVM_PMU_CAP_*: for enable_cap("PMU_CAPABILITY")
+---@field SREGS2 table KVM_SREGS2_FLAGS_*: `flags` of kvm_sregs2
+---@field VECTOR table *_VECTOR: exceptions
+---@field VCPUEVENT table KVM_VCPUEVENT_VALID_*: which parts of kvm_vcpu_events count
+---@field SHADOW table KVM_X86_SHADOW_INT_*: what the last instruction held off
+---@field CPUID_FLAG table KVM_CPUID_FLAG_*: `flags` of CPUID entries
+---@field PV_FEATURE table KVM_FEATURE_*: bits of eax in CPUID leaf 0x40000001
+---@field PV_MSR table MSR_KVM_*: MSRs of KVM's own interface
+---@field MSR_FILTER table KVM_MSR_FILTER_*: ranges of x86_set_msr_filter
+---@field MSR_FILTER_DEFAULT table KVM_MSR_FILTER_DEFAULT_*: its flags
+---@field PMU_EVENT_FLAG table KVM_PMU_EVENT_FLAG_*: flags of set_pmu_event_filter
+---@field IRQCHIP table KVM_IRQCHIP_*: `chip_id` of get_irqchip
+---@field PIT table KVM_PIT_*: flags of create_pit2
+---@field PIT_FLAGS table KVM_PIT_FLAGS_*: `flags` of kvm_pit_state2
+---@field CLOCK table KVM_CLOCK_*: `flags` of kvm_clock_data
+---@field NESTED_FORMAT table KVM_STATE_NESTED_FORMAT_*: `format` of kvm_nested_state
+---@field NESTED table KVM_STATE_NESTED_*: its `flags`
+---@field NESTED_SMM table KVM_STATE_NESTED_SMM_*: of VMX's part
+---@field NESTED_VMX table KVM_STATE_VMX_*: of VMX's part
+---@field HYPERV_EVENTFD table KVM_HYPERV_EVENTFD_*: hyperv_eventfd
+---@field XEN_HVM_CONFIG table KVM_XEN_HVM_CONFIG_*: xen_hvm_config
+---@field XEN_ATTR table KVM_XEN_ATTR_TYPE_*: xen_hvm_get_attr
+---@field XEN_VCPU_ATTR table KVM_XEN_VCPU_ATTR_TYPE_*: xen_vcpu_get_attr
+---@field XEN_EVTCHN table KVM_XEN_EVTCHN_*: what the attribute EVTCHN does
+---@field SEV table KVM_SEV_*: commands of memory_encrypt_op
+---@field SNP_PAGE_TYPE table KVM_SEV_SNP_PAGE_TYPE_*: pages of SNP_LAUNCH_UPDATE
+---@field TDX table KVM_TDX_*: commands of memory_encrypt_op
+---@field TDX_MEM_REGION table KVM_TDX_*: flags of INIT_MEM_REGION

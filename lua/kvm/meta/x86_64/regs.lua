@@ -1,0 +1,123 @@
+-- SPDX-License-Identifier: MIT
+---@meta _
+-- Names: a-b counts, {a,b} is each, * is any.
+
+---General registers, 64 bits. Bit 1 of rflags is always set.
+---KVM_GET_REGS, KVM_SET_REGS (api.rst 4.11); Intel SDM, volume 1, 3.4.
+---Names: rax rbx rcx rdx rsi rdi rbp rsp r8-r15 rip rflags
+---Usage: `cpu.regs.rip = 0x1000`
+---@class kvm.regs.general
+
+---Segments: what is loaded, the hidden part too. limit counts bytes, whatever g is.
+---KVM_GET_SREGS, KVM_SET_SREGS (api.rst 4.13); Intel SDM, volume 3, 3.4.
+---Names: {cs,ds,es,fs,gs,ss,tr,ldt}_{selector,base,limit}
+---Usage: `cpu.regs { cs_base = 0, cs_selector = 0 }`
+---@class kvm.regs.segments
+
+---Attributes of segments: type 4 bits, dpl 2, the others 1 (true and false too).
+---KVM_GET_SREGS, KVM_SET_SREGS (api.rst 4.13); Intel SDM, volume 3, 3.4.5.
+---Names: {cs,ds,es,fs,gs,ss,tr,ldt}_{type,s,dpl,present,avl,l,db,g,unusable}
+---Usage: `cpu.regs { cs_l = 1, cs_db = 0 }`
+---@class kvm.regs.attributes
+
+---Descriptor tables: where they are, and the last byte's offset.
+---KVM_GET_SREGS, KVM_SET_SREGS (api.rst 4.13); Intel SDM, volume 3, 2.4.
+---Names: {gdt,idt}_{base,limit}
+---Usage: `cpu.regs { gdt_base = 0x1000, gdt_limit = 23 }`
+---@class kvm.regs.tables
+
+---Control registers. KVM checks them together, against the CPUID.
+---KVM_GET_SREGS, KVM_SET_SREGS (api.rst 4.13), of xcr0 KVM_GET_XCRS (4.44); Intel
+---SDM, volume 3, 2.5.
+---Names: cr0 cr2 cr3 cr4 cr8 efer apic_base xcr0
+---Usage: `print(("%#x"):format(cpu.regs.cr0))`
+---@class kvm.regs.control
+
+---Debug registers of the guest; `vcpu:set_guest_debug` has its own.
+---KVM_GET_DEBUGREGS, KVM_SET_DEBUGREGS (api.rst 4.33); Intel SDM, volume 3, 18.2.
+---Names: dr0-dr3 dr6 dr7
+---Usage: `print(cpu.regs.dr7)`
+---@class kvm.regs.debug
+
+---x87: st are byte strings of 10, the others integers (ftw in FXSAVE's short form).
+---KVM_GET_XSAVE, KVM_SET_XSAVE (api.rst 4.42); Intel SDM, volume 1, 8.1.
+---Names: st0-st7 fcw fsw ftw fop fip fdp
+---Usage: `print(cpu.regs.fcw)`
+---@class kvm.regs.x87
+
+---Vectors, byte strings of 16, 32 and 64: xmm and ymm are parts of zmm. ymm, zmm, k
+---(64-bit masks) and pkru are there when the host has them, and KVM keeps what the
+---vCPU's CPUID has.
+---KVM_GET_XSAVE, KVM_SET_XSAVE (api.rst 4.42); Intel SDM, volume 1, 13.4.
+---Names: xmm0-xmm15 mxcsr
+---Optional: ymm0-ymm15 zmm0-zmm31 k0-k7 pkru xmm16-xmm31 ymm16-ymm31
+---Usage: `cpu.regs.xmm0 = ("<d"):rep(2):pack(1.5, 2.5)`
+---@class kvm.regs.vectors
+
+---Model-specific registers, 64 bits, by the manual's name without IA32_ or MSR_.
+---Those that neither KVM nor the vCPU's CPUID has raise; any other is
+---"msr:0x<index>". KVM_GET_SREGS has efer, apic_base, fs_base and gs_base.
+---KVM_GET_MSRS, KVM_SET_MSRS (api.rst 4.18); Intel SDM, volume 4, chapter 2; AMD
+---APM, volume 2, appendix A.
+---Names: tsc platform_id feature_control tsc_adjust spec_ctrl pred_cmd flush_cmd
+---Names: bios_updt_trig bios_sign_id sgxlepubkeyhash0-sgxlepubkeyhash3 smbase
+---Names: smm_monitor_ctl platform_info core_capabilities arch_capabilities
+---Names: umwait_control mperf aperf tsx_ctrl mcu_opt_ctrl misc_features_enables
+---Names: sysenter_{cs,esp,eip} mcg_{cap,status,ctl} misc_enable clock_modulation
+---Names: mc{0,1,2,3}_{ctl,status,addr,misc} therm_{interrupt,status} pat
+---Names: energy_perf_bias xfd xfd_err xss bndcfgs u_cet s_cet pl0_ssp pl1_ssp
+---Names: pl2_ssp pl3_ssp interrupt_ssp_table_addr tsc_deadline pkrs tsc_aux
+---Names: star lstar cstar fmask kernel_gs_base ds_area
+---Names: mtrrcap mtrr_def_type mtrr_physbase0-mtrr_physbase7
+---Names: mtrr_physmask0-mtrr_physmask7 mtrr_fix64k_00000 mtrr_fix16k_{80000,a0000}
+---Names: mtrr_fix4k_{c0000,c8000,d0000,d8000,e0000,e8000,f0000,f8000}
+---Names: lbr_select lastbranch_tos debugctl last{branch,int}{from,to}ip
+---Names: smrr_{physbase,physmask} rtit_{output_base,output_mask_ptrs,ctl,status}
+---Names: rtit_cr3_match
+---Names: x2apic_{apicid,version,tpr,ppr,eoi,ldr,sivr,esr,icr,self_ipi}
+---Names: x2apic_lvt_{cmci,timer,thermal,pmi,lint0,lint1,error}
+---Names: x2apic_{init_count,cur_count,div_conf}
+---Usage: `print(("%#x"):format(cpu.regs.lstar))`
+---@class kvm.regs.msrs
+
+---MSRs of performance counters.
+---KVM_GET_MSRS, KVM_SET_MSRS (api.rst 4.18); Intel SDM, volume 3, chapter 20; AMD
+---APM, volume 2, 13.2.
+---Names: pmc0-pmc7 a_pmc0-a_pmc7 perfevtsel0-perfevtsel7 perf_status
+---Names: offcore_rsp_0 offcore_rsp_1 fixed_ctr0-fixed_ctr3 fixed_ctr_ctrl
+---Names: perf_capabilities perf_global_{status,ctrl,status_reset,status_set}
+---Names: pebs_enable pebs_data_cfg perf_ctl perf_ctl0-perf_ctl5
+---Names: perf_ctr0-perf_ctr5 perf_cntr_global_{status,ctl,status_clr,status_set}
+---Names: perf_legacy_ctl0-perf_legacy_ctl3 perf_legacy_ctr0-perf_legacy_ctr3
+---Usage: `print(cpu.regs.perf_global_ctrl)`
+---@class kvm.regs.counters
+
+---MSRs that tell what VMX can do (Intel) and those of SVM, SEV and system
+---management (AMD).
+---KVM_GET_MSRS, KVM_SET_MSRS (api.rst 4.18); Intel SDM, volume 3, appendix A; AMD
+---APM, volume 2, chapters 7, 10 and 15.
+---Names: vmx_{basic,pinbased_ctls,procbased_ctls,exit_ctls,entry_ctls,misc}
+---Names: vmx_{cr0,cr4}_{fixed0,fixed1} vmx_{vmcs_enum,procbased_ctls2,vmfunc}
+---Names: vmx_{ept_vpid_cap,true_pinbased_ctls,true_procbased_ctls}
+---Names: vmx_{true_exit_ctls,true_entry_ctls}
+---Names: tsc_ratio syscfg hwcr iorr_{base,mask}{0,1} top_mem top_mem2 int_pending
+---Names: mmio_cfg_base smm_{addr,mask,ctl} vm_cr ignne vm_hsave_pa svm_key
+---Names: virt_spec_ctrl ghcb sev_status osvw_{id_length,status}
+---Names: {ls,dc,de}_cfg
+---Usage: `print(pcall(function() return cpu.regs.vmx_basic end))`
+---@class kvm.regs.virtualization
+
+---MSRs of the interfaces that KVM itself has for guests, and of Hyper-V's.
+---KVM_GET_MSRS, KVM_SET_MSRS (api.rst 4.18); Documentation/virt/kvm/x86/msr.rst;
+---Hyper-V Top Level Functional Specification.
+---Names: kvm_{wall_clock,system_time,wall_clock_new,system_time_new,async_pf_en}
+---Names: kvm_{steal_time,eoi_en,poll_control,async_pf_int,async_pf_ack}
+---Names: kvm_migration_control
+---Names: hv_{guest_os_id,hypercall,vp_index,reset,vp_runtime,time_ref_count}
+---Names: hv_{reference_tsc,tsc_frequency,apic_frequency,eoi,icr,tpr}
+---Names: hv_{vp_assist_page,scontrol,sversion,siefp,simp,eom} hv_sint0-hv_sint15
+---Names: hv_stimer{0,1,2,3}_{config,count} hv_crash_p0-hv_crash_p4 hv_crash_ctl
+---Names: hv_{reenlightenment_control,tsc_emulation_control,tsc_emulation_status}
+---Names: hv_tsc_invariant_control
+---Usage: `print(cpu.regs.kvm_system_time_new)`
+---@class kvm.regs.paravirtual
