@@ -132,46 +132,6 @@ int64_t kl_checkseconds(lua_State *L, int idx, const char *what) {
   return (int64_t)(s * 1e9);
 }
 
-static bool isname(const char *key, const char *const *names) {
-  for (; *names != NULL; names++)
-    if (strcmp(key, *names) == 0) return true;
-  return false;
-}
-
-static int badoption(lua_State *L, int idx, const char *const *names) {
-  luaL_Buffer b;
-  const char *key = luaL_tolstring(L, -1, NULL);
-  luaL_buffinit(L, &b);
-  luaL_addstring(&b, "unknown field '");
-  luaL_addstring(&b, key);
-  luaL_addstring(&b, "' (expected ");
-  for (int i = 0; names[i] != NULL; i++) {
-    if (i > 0) luaL_addstring(&b, names[i + 1] ? ", " : " or ");
-    luaL_addstring(&b, names[i]);
-  }
-  luaL_addchar(&b, ')');
-  luaL_pushresult(&b);
-  return luaL_argerror(L, idx, lua_tostring(L, -1));
-}
-
-void kl_checkoptions(lua_State *L, int idx, const char *const *names) {
-  luaL_checktype(L, idx, LUA_TTABLE);
-  for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
-    if (lua_type(L, -2) == LUA_TSTRING && isname(lua_tostring(L, -2), names))
-      continue;
-    lua_pop(L, 1);
-    badoption(L, idx, names);
-  }
-}
-
-int kl_option(lua_State *L, int idx, const char *name) {
-  if (lua_isnoneornil(L, idx)) {
-    lua_pushnil(L);
-    return LUA_TNIL;
-  }
-  return lua_getfield(L, idx, name);
-}
-
 /* ---- constants ------------------------------------------------------------ */
 
 /* Pushes the table of a group, made when it is not there and create is set. */

@@ -68,14 +68,6 @@ uint64_t kl_checkrange(lua_State *L, int idx, const char *what, uint64_t min,
 /* The duration at idx in nanoseconds, given in seconds (0 to 1e9). */
 int64_t kl_checkseconds(lua_State *L, int idx, const char *what);
 
-/* Raises when the table at idx has a key that names, a NULL-terminated list,
- * does not hold: "bad option 'x' (expected a, b or c)". */
-void kl_checkoptions(lua_State *L, int idx, const char *const *names);
-
-/* Pushes t[name] for the option table at idx (nil when idx is none or nil) and
- * returns its type. [-0, +1] */
-int kl_option(lua_State *L, int idx, const char *name);
-
 /* Flags: an integer, a name of the constant group, or a list of names.
  * what is used in errors ("kvm_userspace_memory_region.flags"). The groups
  * live in the registry, see kl_newconstants. */

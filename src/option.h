@@ -11,6 +11,14 @@
 int kl_badarg(lua_State *L, int arg, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Raises when the table at idx has a key that names, a NULL-terminated list,
+ * does not hold: "unknown field 'x' (expected a, b or c)". */
+void kl_checkoptions(lua_State *L, int idx, const char *const *names);
+
+/* Pushes t[name] for the option table at idx (nil when idx is none or nil) and
+ * returns its type. [-0, +1] */
+int kl_option(lua_State *L, int idx, const char *name);
+
 /* The field, or def when it is nil. [-0, +0] */
 uint64_t kl_optinteger(lua_State *L, int idx, const char *name, uint64_t def);
 bool kl_optboolean(lua_State *L, int idx, const char *name, bool def);

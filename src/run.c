@@ -13,6 +13,7 @@
 #include "bus.h"
 #include "exit.h"
 #include "handle.h"
+#include "option.h"
 #include "kvmlua.h"
 #include "run.h"
 #include "trace.h"

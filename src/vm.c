@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "handle.h"
+#include "option.h"
 
 static int vm_close(lua_State *L) {
   struct kl_vm *vm = kl_check(L, 1, &kl_vm_class);

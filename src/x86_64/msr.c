@@ -10,6 +10,7 @@
 #include "arch_ioctls.h"
 #include "arch_uapi.h"
 #include "x86.h"
+#include "option.h"
 
 /* The kernel's own limit is 256; it says E2BIG. */
 enum { MOST = 65536 };

@@ -6,6 +6,7 @@
 
 #include "arch_ioctls.h"
 #include "arch_uapi.h"
+#include "option.h"
 
 enum { MOST_MSRS = KVM_MSR_FILTER_MAX_BITMAP_SIZE * 8 };
 

@@ -10,6 +10,7 @@
 #include "arch_structs.h"
 #include "arch_uapi.h"
 #include "x86.h"
+#include "option.h"
 
 /* The bytes of the field data of the table at 2, which stay on the stack; none
  * when it is not there. */
