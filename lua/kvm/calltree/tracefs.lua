@@ -7,8 +7,8 @@
 local M = {}
 
 -- Undoes, newest first, what its input says: lines `put FILE TEXT`, `drop
--- DIRECTORY`, at the end `restore` or nothing. A tracer whose pipe is still open
--- is busy: who has just been killed holds it a little longer.
+-- DIRECTORY`, at the end `restore` or nothing. A tracer is busy while its pipe is
+-- open, which may be for a moment longer where its reader was killed.
 local KEEPER <const> = [[
 trap '' HUP INT QUIT TERM
 undo= status=0
@@ -73,12 +73,16 @@ function M.find(mounts, filesystems)
   return nil, known:find "%f[%w]tracefs%f[%W]" and NOT_MOUNTED or NO_TRACEFS
 end
 
+local function has_graph(tracers)
+  return tracers:find "%f[%w_]function_graph%f[^%w_]" ~= nil
+end
+
 -- Whether the tracer there can be used; raises what to do when not.
 local function check(directory)
   local list = directory .. "/available_tracers"
   local tracers, why = read(list)
   if not tracers then error(NOT_ALLOWED:format(why), 0) end
-  if not tracers:find "%f[%w_]function_graph%f[^%w_]" then
+  if not has_graph(tracers) then
     error(NOT_BUILT:format(list, tracers:gsub("\n", "")), 0)
   end
 end
@@ -169,39 +173,59 @@ end
 
 Settings.__close = Settings.close
 
--- A tracer of its own, where the kernel has more than one that can record
--- calls (since Linux 6.11): its buffer is not shared with anyone. mkdir and
--- rmdir are the shell's, for Lua has none.
-local function make_instance(settings, name)
-  local path = settings.base .. "/instances/" .. name
-  if not os.execute("mkdir " .. quote(path) .. " 2>/dev/null") then return end
-  local tracers = read(path .. "/available_tracers") or ""
-  if tracers:find "%f[%w_]function_graph%f[^%w_]" then
-    settings.keeper:write("drop ", quote(path), "\n")
+---Writes to a file of the tracer that needs not be put back.
+---Usage: `settings:write("trace_marker", "here")`
+---@param file string
+---@param text string
+function Settings:write(file, text)
+  assert(write(self:path(file), text))
+end
+
+---All that a file of the tracer holds.
+---Usage: `local text = settings:read "trace_pipe"`
+---@param file string
+---@return string
+function Settings:read(file) return assert(read(self:path(file))) end
+
+local IN_USE <const> = "another kvmlua records calls now, and the kernel's "
+  .. "settings are for one at a time (if there is none: rmdir %s): %s"
+
+-- A tracer of its own, and at the same time the lock: there is one of the name.
+-- It is used where the kernel has more than one that can record calls (since
+-- Linux 6.11): then nobody shares its buffer. Lua has no mkdir.
+local function make_instance(settings)
+  local path = settings.base .. "/instances/kvmlua"
+  local mkdir = assert(io.popen("mkdir " .. quote(path) .. " 2>&1"))
+  local why = mkdir:read "a"
+  if not mkdir:close() then
+    error(IN_USE:format(path, why:gsub("\n$", "")), 0)
+  end
+  settings.keeper:write("drop ", quote(path), "\n")
+  if has_graph(read(path .. "/available_tracers") or "") then
     settings.directory = path
-  else
-    os.execute("rmdir " .. quote(path))
   end
 end
 
 ---The settings as they are, ready to be changed. Raises what is missing: tracefs,
 ---the tracer, or the right to use it.
----Usage: `local settings <close> = tracefs.open "kvmlua-123"`
----@param instance string the name for a tracer of one's own
+---Usage: `local settings <close> = tracefs.open()`
 ---@param base? string where tracefs is, if it is not to be looked for
 ---@return kvm.calltree.settings
-function M.open(instance, base)
-  if not base then
-    local why
-    base, why = M.find()
-    if not base then error(why, 0) end
-  end
+function M.open(base)
+  local why
+  if not base then base, why = M.find() end
+  if not base then error(why, 0) end
   check(base)
   local keeper = assert(io.popen(KEEPER, "w"))
   keeper:setvbuf "no"
   local settings = setmetatable({ base = base, directory = base,
     keeper = keeper }, Settings)
-  make_instance(settings, instance)
+  local ok
+  ok, why = pcall(make_instance, settings)
+  if not ok then
+    settings:close()
+    error(why, 0)
+  end
   return settings
 end
 

@@ -75,11 +75,6 @@ function M.numbers(text, globs)
   return numbers
 end
 
-local function read(path)
-  local file <close> = assert(io.open(path))
-  return file:read "a"
-end
-
 -- The functions to record. To make the kernel ready for a few takes a fraction
 -- of the time that all take.
 local function choose(settings, functions)
@@ -90,17 +85,18 @@ local function choose(settings, functions)
   end
   local globs = filter.globs(functions)
   globs[#globs + 1] = ENTRIES
-  local numbers = M.numbers(
-    read(settings.base .. "/available_filter_functions"), globs)
+  local numbers =
+    M.numbers(settings:read "available_filter_functions", globs)
   settings:set("set_graph_function", "")
   settings:set("set_ftrace_filter", table.concat(numbers, " "))
 end
 
 -- ---- recording -------------------------------------------------------------------
 
--- Of a thread as the kernel counts them: not what a container counts.
+-- The number of this thread.
 local function thread()
-  return read "/proc/thread-self/stat":match "^%d+"
+  local file <close> = assert(io.open "/proc/thread-self/stat")
+  return tostring(file:read "n")
 end
 
 ---@class kvm.calltree.tracer
@@ -112,10 +108,13 @@ Tracer.__index = Tracer
 ---@return kvm.calltree.node[]
 ---@return integer lost
 function Tracer:take()
-  -- While the tracer is off, its pipe ends where its buffer does.
-  assert(self.switch:write "0")
-  local text = assert(self.pipe:read "a")
-  assert(self.switch:write "1")
+  local settings = self.settings
+  -- While the tracer is off, its pipe ends where its buffer does, if anything
+  -- was in there. No file stays open: a child process would have it as well.
+  settings:write("trace_marker", "kvm.calltree")
+  settings:write("tracing_on", "0")
+  local text = settings:read "trace_pipe"
+  settings:write("tracing_on", "1")
   return parse.trace(text)
 end
 
@@ -127,16 +126,7 @@ M.is_entry = filter.matcher(ENTRIES)
 
 ---Ends the recording and puts the settings back. A second time it does nothing.
 ---Usage: `tracer:close()`
-function Tracer:close()
-  local switch, pipe = self.switch, self.pipe
-  self.switch, self.pipe = nil, nil
-  if switch then
-    switch:write "0"
-    switch:close()
-  end
-  if pipe then pipe:close() end
-  self.settings:close()
-end
+function Tracer:close() self.settings:close() end
 
 Tracer.__close = Tracer.close
 
@@ -153,19 +143,7 @@ local function set_up(settings, options)
   end
   choose(settings, options.functions)
   settings:set("current_tracer", "function_graph")
-end
-
--- The pipe of a tracer that is off has an end only once something was read.
-local function open_pipe(tracer)
-  local settings = tracer.settings
-  tracer.switch = assert(io.open(settings:path "tracing_on", "w"))
-  tracer.switch:setvbuf "no"
-  tracer.pipe = assert(io.open(settings:path "trace_pipe"))
-  assert(tracer.switch:write "1")
-  local marker <close> = assert(io.open(settings:path "trace_marker", "w"))
-  marker:setvbuf "no"
-  assert(marker:write "kvm.calltree")
-  tracer:take()
+  settings:write("tracing_on", "1")
 end
 
 ---Starts to record. Raises what is missing, and leaves the tracer as it was then.
@@ -173,17 +151,13 @@ end
 ---@param options { functions?: string[]|string, depth?: integer, buffer_kb?: integer }
 ---@return kvm.calltree.tracer
 function M.start(options)
-  local settings = tracefs.open("kvmlua-" .. thread())
-  local tracer = setmetatable({ settings = settings }, Tracer)
-  local ok, why = pcall(function()
-    set_up(settings, options)
-    open_pipe(tracer)
-  end)
+  local settings = tracefs.open()
+  local ok, why = pcall(set_up, settings, options)
   if not ok then
-    tracer:close()
+    settings:close()
     error(why, 0)
   end
-  return tracer
+  return setmetatable({ settings = settings }, Tracer)
 end
 
 return M
