@@ -32,10 +32,16 @@ static bool fromdirectory(lua_State *L, const char *name) {
   return true;
 }
 
-static bool frommemory(lua_State *L, const char *name) {
+/* The embedded file of a module; one without a name: there is none. */
+static const struct kl_embedded *find(const char *name) {
   const struct kl_embedded *e = kl_embedded;
   while (e->module != NULL && strcmp(e->module, name) != 0)
     e++;
+  return e;
+}
+
+static bool frommemory(lua_State *L, const char *name) {
+  const struct kl_embedded *e = find(name);
   if (e->module == NULL)
     return false;
   if (luaL_loadbufferx(L, e->text, e->size, e->chunk, "t") != LUA_OK)
@@ -51,6 +57,27 @@ static int searcher(lua_State *L) {
   if (fromdirectory(L, name) || frommemory(L, name))
     return 2;
   lua_pushfstring(L, "no embedded module '%s'", name);
+  return 1;
+}
+
+/* source(module) -> its embedded text, or nil. What reads doc comments asks. */
+static int embedded_source(lua_State *L) {
+  const struct kl_embedded *e = find(luaL_checkstring(L, 1));
+  if (e->module == NULL)
+    lua_pushnil(L);
+  else
+    lua_pushlstring(L, e->text, e->size);
+  return 1;
+}
+
+/* kvm.embedded: {source =, path = the template of KVMLUA_PATH, or false}, whose
+ * upvalue it is. */
+static int openembedded(lua_State *L) {
+  static const luaL_Reg functions[] = {{"source", embedded_source},
+                                       {NULL, NULL}};
+  luaL_newlib(L, functions);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_setfield(L, -2, "path");
   return 1;
 }
 
@@ -75,6 +102,9 @@ void kvmlua_openlibs(lua_State *L) {
   lua_pushcfunction(L, luaopen_kvm_fdt_core);
   lua_setfield(L, -2, "kvm.fdt.core");
 #endif
+  pushpath(L);
+  lua_pushcclosure(L, openembedded, 1);
+  lua_setfield(L, -2, "kvm.embedded");
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   if (lua_getfield(L, -1, LUA_LOADLIBNAME) != LUA_TTABLE)
     luaL_error(L, "kvmlua_openlibs needs the package library open");
