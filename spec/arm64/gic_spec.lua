@@ -54,6 +54,43 @@ describe("kvm.arch.arm64.gic", function()
     refuses("GIC version 4 (expected 2 or 3)", { version = 4 })
   end)
 
+  -- A VM that keeps what its devices are told: type, group, attribute, value.
+  local function recorder()
+    local log = {}
+    local vm = { create_device = function(_, type, options)
+      if options then return true end
+      return { set_device_attr = function(_, group, number, value)
+        log[#log + 1] = { type, group, number, value }
+      end }
+    end }
+    return vm, log
+  end
+
+  it("tells the kernel in the kernel's order", function()
+    local vm, log = recorder()
+    local g = gic.new(vm, { dist = 0x8000000, redist = 0x80a0000,
+                            its = 0x8080000, nr_irqs = 96 })
+    assert.same({ { 7, 0, 2, 0x8000000 }, { 7, 0, 3, 0x80a0000 },
+                  { 7, 3, 0, 96 }, { 8, 0, 4, 0x8080000 } }, log)
+    g:init()
+    assert.same({ { 7, 4, 0 }, { 8, 4, 0 } }, { log[5], log[6] })
+    vm, log = recorder()
+    g = gic.new(vm, { version = 2, dist = 0x8000000, cpu = 0x8010000 })
+    g:init()
+    assert.same({ { 5, 0, 0, 0x8000000 }, { 5, 0, 1, 0x8010000 },
+                  { 5, 4, 0 } }, log)
+  end)
+
+  it("saves pending interrupts before the tables", function()
+    local vm, log = recorder()
+    local g = gic.new(vm, { dist = 0x8000000, redist = 0x80a0000,
+                            its = 0x8080000 })
+    g:save_tables()
+    g:restore_tables()
+    assert.same({ { 7, 4, 3 }, { 8, 4, 1 }, { 8, 4, 2 } },
+      { log[4], log[5], log[6] })
+  end)
+
   it("knows how much room each part takes", function()
     assert.equal(0x20000, gic.size[3].redist)
     assert.equal(0x2000, gic.size[2].cpu)
