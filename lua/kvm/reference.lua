@@ -23,6 +23,7 @@ M.MODULES = {
   "kvm.asm", "kvm.asm.dsl", "kvm.elf",
   "kvm.arch.x86_64.modes", "kvm.arch.x86_64.mmu",
   "kvm.arch.x86_64.descriptor", "kvm.arch.x86_64.cpuid",
+  "kvm.arch.x86_64.cpuid_features",
   "kvm.arch.arm64.board", "kvm.arch.arm64.gic", "kvm.arch.arm64.irq",
   "kvm.arch.arm64.attr", "kvm.arch.arm64.mmu", "kvm.arch.arm64.esr",
   "kvm.arch.arm64.nisv", "kvm.arch.arm64.smccc",
@@ -221,7 +222,7 @@ function M.parse(source, module)
     if #lines == 0 then return end
     local doc = read_block(lines)
     local entry = entry_of(doc, code, module, owners)
-    if not entry and #entries == 0 and not doc.is_meta then
+    if not entry and number - #lines <= 2 and not doc.is_meta then
       entry = doc
       entry.kind, entry.name, entry.short, entry.title = "module", module, module,
         module
@@ -278,6 +279,34 @@ function M.load()
   end
   loaded = index
   return index
+end
+
+-- "{a,b}_c" as "a_c", "b_c", onto a list.
+local function add_each(list, word)
+  local before, choices, after = word:match "^(.-)(%b{})(.*)$"
+  if not before then
+    list[#list + 1] = word
+    return
+  end
+  for choice in choices:gmatch "[^{},]+" do
+    add_each(list, before .. choice .. after)
+  end
+end
+
+---The names that words like "r8-r15" and "{cs,ds}_base" stand for.
+---Usage: `print(table.concat(reference.expand { "r8-r15" }, " "))`
+---@param words string[]
+---@return string[]
+function M.expand(words)
+  local list = {}
+  for _, word in ipairs(words) do
+    local prefix, first, last = word:match "^(.-)(%d+)%-.-(%d+)$"
+    for i = prefix and tonumber(first) or 1, prefix and tonumber(last) or 0 do
+      list[#list + 1] = ("%s%d"):format(prefix, i)
+    end
+    if not prefix then add_each(list, word) end
+  end
+  return list
 end
 
 ---The first sentence of an entry.

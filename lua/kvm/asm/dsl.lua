@@ -1,23 +1,23 @@
 -- SPDX-License-Identifier: MIT
--- Assembly as Lua calls. In a function with the parameter _ENV every unknown
--- name is a word: called, it is an instruction; as an argument, it stands for
--- itself (a register, a condition, a label).
---
---   asm.x86_64(function(_ENV)        asm.arm64(function(_ENV)
---     mov(rcx, 10)                     mov(x0, 10)
---     label "again"                    label "again"
---     add(rax, qword[rsi + rcx*8])     ldr(x1, ptr[x2 + (x0 << 3)])
---     dec(rcx)                         subs(x0, x0, 1)
---     jnz "again"                      b.ne "again"
---     rep.movsb()                      str(x1, pre[sp - 16])
---   end)                             end)
---
--- Strings are operands as they are: mov(rax, "offset table + 8"). Data are db,
--- dw, dd, dq (numbers and symbols; db takes strings as characters), ascii and
--- asciz; further there are label, global, equ, align, space, org, section, and
--- raw for plain text. An instruction whose name is a word of Lua has an
--- underscore: and_, or_, not_, in_. Lua's own libraries (string, math, ipairs,
--- ...) are there; other globals are not, locals are.
+--- Assembly as Lua calls. In a function with the parameter _ENV every unknown
+--- name is a word: called, it is an instruction; as an argument, it stands for
+--- itself (a register, a condition, a label).
+---
+---   asm.x86_64(function(_ENV)        asm.arm64(function(_ENV)
+---     mov(rcx, 10)                     mov(x0, 10)
+---     label "again"                    label "again"
+---     add(rax, qword[rsi + rcx*8])     ldr(x1, ptr[x2 + (x0 << 3)])
+---     dec(rcx)                         subs(x0, x0, 1)
+---     jnz "again"                      b.ne "again"
+---     rep.movsb()                      str(x1, pre[sp - 16])
+---   end)                             end)
+---
+--- Strings are operands as they are: mov(rax, "offset table + 8"). Data are db,
+--- dw, dd, dq (numbers and symbols; db takes strings as characters), ascii and
+--- asciz; further there are label, global, equ, align, space, org, section, and
+--- raw for plain text. An instruction whose name is a word of Lua has an
+--- underscore: and_, or_, not_, in_. Lua's own libraries (string, math, ipairs,
+--- ...) are there; other globals are not, locals are.
 
 local operand = require "kvm.asm.operand"
 local source = require "kvm.asm.source"

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- Guest code from assembly text, or from Lua calls, for every architecture.
--- The engine is GNU as, in a child process; the object it writes is placed and
--- relocated by kvm.elf.
+--- Guest code from assembly text, or from Lua calls, for every architecture.
+--- The engine is GNU as, in a child process; the object it writes is placed and
+--- relocated by kvm.elf.
 
 local dsl = require "kvm.asm.dsl"
 local flatten = require "kvm.elf.flatten".flatten

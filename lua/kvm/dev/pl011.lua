@@ -1,13 +1,13 @@
 -- SPDX-License-Identifier: MIT
--- PrimeCell UART (PL011), r1p5, as Arm's DDI 0183 describes it.
---
---   local uart = pl011.new { output = io.stdout, irq = set_line }
---   vm:on_mmio(0x9000000, 0x1000, uart)
---   uart:input "ls\n"
---
--- Time does not pass inside: what is sent leaves at once, and input that does
--- not fill the FIFO to its trigger level is taken as followed by silence, so
--- that the receive timeout interrupt comes with it.
+--- PrimeCell UART (PL011), r1p5, as Arm's DDI 0183 describes it.
+---
+---   local uart = pl011.new { output = io.stdout, irq = set_line }
+---   vm:on_mmio(0x9000000, 0x1000, uart)
+---   uart:input "ls\n"
+---
+--- Time does not pass inside: what is sent leaves at once, and input that does
+--- not fill the FIFO to its trigger level is taken as followed by silence, so
+--- that the receive timeout interrupt comes with it.
 
 local M = {}
 

@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: MIT
--- PrimeCell real time clock (PL031), as Arm's DDI 0224 describes it.
---
---   vm:on_mmio(0x9010000, 0x1000, pl031.new())
---
--- The alarm rings when somebody looks: at an access by the guest, or at
--- rtc:poll(), which a run loop may call.
+--- PrimeCell real time clock (PL031), as Arm's DDI 0224 describes it.
+---
+---   vm:on_mmio(0x9010000, 0x1000, pl031.new())
+---
+--- The alarm rings when somebody looks: at an access by the guest, or at
+--- rtc:poll(), which a run loop may call.
 
 local M = {}
 

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
--- ELF files as byte strings: read them, place relocatable objects, load
--- programs. Little-endian i386, x86-64 and AArch64. Nothing here touches a
--- file or a guest, and no input can make it do more than work in proportion to
--- the input's size.
+--- ELF files as byte strings: read them, place relocatable objects, load
+--- programs. Little-endian i386, x86-64 and AArch64. Nothing here touches a
+--- file or a guest, and no input can make it do more than work in proportion to
+--- the input's size.
 
 local parse = require "kvm.elf.parse"
 local place = require "kvm.elf.place"

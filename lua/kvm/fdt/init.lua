@@ -1,20 +1,20 @@
 -- SPDX-License-Identifier: MIT
--- Device trees: from Lua tables to blobs and back, on libfdt.
---
---   local blob = fdt.build {
---     ["#address-cells"] = 2, ["#size-cells"] = 2, compatible = "linux,dummy",
---     chosen = { ["stdout-path"] = fdt.path "uart" },
---     ["uart: serial@9000000"] = {
---       compatible = { "arm,pl011", "arm,primecell" },
---       reg = { fdt.u64(0x9000000), fdt.u64(0x1000) },
---     },
---   }
---   print(fdt.parse(blob):get("/chosen", "stdout-path"):str())
---
--- A property is an integer (one cell), a string, true (empty), a value of one
--- of the functions below, or a list of those; false leaves it out. A child is
--- a table under its name, or a table with a name in the list part, where order
--- matters. Names may carry labels as in device tree source.
+--- Device trees: from Lua tables to blobs and back, on libfdt.
+---
+---   local blob = fdt.build {
+---     ["#address-cells"] = 2, ["#size-cells"] = 2, compatible = "linux,dummy",
+---     chosen = { ["stdout-path"] = fdt.path "uart" },
+---     ["uart: serial@9000000"] = {
+---       compatible = { "arm,pl011", "arm,primecell" },
+---       reg = { fdt.u64(0x9000000), fdt.u64(0x1000) },
+---     },
+---   }
+---   print(fdt.parse(blob):get("/chosen", "stdout-path"):str())
+---
+--- A property is an integer (one cell), a string, true (empty), a value of one
+--- of the functions below, or a list of those; false leaves it out. A child is
+--- a table under its name, or a table with a name in the list part, where order
+--- matters. Names may carry labels as in device tree source.
 
 local check = require "kvm.fdt.check"
 local dts = require "kvm.fdt.dts"

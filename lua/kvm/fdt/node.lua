@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
--- Trees in memory. A node is indexed as the table it was made from: by
--- property name, by child name, and by number for its children in order.
--- Methods come first, so a property that is called like one is reached by
--- node:get(name).
+--- Trees in memory. A node is indexed as the table it was made from: by
+--- property name, by child name, and by number for its children in order.
+--- Methods come first, so a property that is called like one is reached by
+--- node:get(name).
 
 local dts = require "kvm.fdt.dts"
 local fail = require "kvm.fdt.fail"

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- Property values. A value is an immutable list of parts: byte strings, and
--- references ({ref =} or {path =}) whose bytes are known when a whole tree is
--- built.
+--- Property values. A value is an immutable list of parts: byte strings, and
+--- references ({ref =} or {path =}) whose bytes are known when a whole tree is
+--- built.
 
 local dts = require "kvm.fdt.dts"
 local fail = require "kvm.fdt.fail"

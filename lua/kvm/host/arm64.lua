@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
---- The arm64 half of kvm.host: how KVM uses the exception levels. It says so
---- once, in the kernel's log, when it starts.
+-- The arm64 half of kvm.host: how KVM uses the exception levels. It says so
+-- once, in the kernel's log, when it starts.
 local M = {}
 
 -- The line of the log; nil where the log cannot be read.

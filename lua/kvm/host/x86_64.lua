@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
---- The x86-64 half of kvm.host: which backend runs, and guests that show how it
---- behaves. The code of each guest stands beside its source; a spec assembles
---- the source and compares, so that a host without an assembler can be asked.
+-- The x86-64 half of kvm.host: which backend runs, and guests that show how it
+-- behaves. The code of each guest stands beside its source; a spec assembles
+-- the source and compares, so that a host without an assembler can be asked.
 local core = require "kvm.core"
 local mmu = require "kvm.arch.x86_64.mmu"
 local modes = require "kvm.arch.x86_64.modes"

@@ -1,16 +1,16 @@
 -- SPDX-License-Identifier: MIT
--- An arm64 machine: memory, GICv3, timer, PL011, PSCI. One table says where
--- everything is; the device tree and the devices are both made from it, so
--- that they cannot disagree.
---
---   local machine = board.new { cpus = 2, ram = { size = 256 << 20 } }
---   local parts = machine:attach(vm, { output = io.stdout })
---   -- ... create the vCPUs, and then: parts.gic:init() ...
---   local blob = fdt.build(machine:device_tree { bootargs = "quiet" })
---
--- The addresses are those of the machine that everybody's arm64 guests know
--- (qemu's virt). Everything may be given otherwise: a field replaces that of
--- the default, a table in it is merged, false leaves an optional part out.
+--- An arm64 machine: memory, GICv3, timer, PL011, PSCI. One table says where
+--- everything is; the device tree and the devices are both made from it, so
+--- that they cannot disagree.
+---
+---   local machine = board.new { cpus = 2, ram = { size = 256 << 20 } }
+---   local parts = machine:attach(vm, { output = io.stdout })
+---   -- ... create the vCPUs, and then: parts.gic:init() ...
+---   local blob = fdt.build(machine:device_tree { bootargs = "quiet" })
+---
+--- The addresses are those of the machine that everybody's arm64 guests know
+--- (qemu's virt). Everything may be given otherwise: a field replaces that of
+--- the default, a table in it is merged, false leaves an optional part out.
 
 local M = {}
 
