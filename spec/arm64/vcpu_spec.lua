@@ -123,6 +123,40 @@ arm64.describe("vcpu:arm_vcpu_init", function()
   end)
 end)
 
+arm64.describe("a 32-bit vCPU", function()
+  local function has(vm) return vm:check_extension "ARM_EL1_32BIT" > 0 end
+  local WHY <const> = "this processor has no AArch32 at EL1"
+
+  -- mov r4, #42; ldr r0, [pc, #4]; str r4, [r0]; b .; .word mmio. No assembler
+  -- for A32 is at hand: the words are those of DDI 0406, A8.
+  local A32 <const> = string.pack("<I4I4I4I4I4", 0xe3a0402a, 0xe59f0004,
+    0xe5804000, 0xeafffffe, arm64.MMIO)
+
+  local function guest()
+    return arm64.guest(nil, { init = { "psci_0_2", "el1_32bit" } })
+  end
+
+  arm64.it_with(has, WHY, "starts in AArch32 and has the same names",
+    function()
+      local g <close> = guest()
+      assert.equal(0x10, g.cpu.regs.pstate & 0x10)
+      local n = 0
+      for _ in pairs(g.cpu.regs) do n = n + 1 end
+      assert.equal(#g.cpu:get_reg_list(), n)
+    end)
+
+  arm64.it_with(has, WHY, "runs A32 code", function()
+    local g <close> = guest()
+    g.ram:write(0, A32)
+    g.cpu.regs.pc = arm64.RAM
+    local reason, exit = g:run()
+    assert.equal("mmio", reason)
+    assert.equal(arm64.MMIO, exit.gpa)
+    assert.equal(42, exit.value)
+    assert.equal(42, g.cpu.regs.x4)
+  end)
+end)
+
 arm64.describe("a vCPU that is switched off", function()
   it("waits, and is switched on by PSCI", function()
     local g <close> = arm64.guest [[
