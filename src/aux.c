@@ -109,16 +109,19 @@ void kl_maxargs(lua_State *L, int max) {
   }
 }
 
+static int badrange(lua_State *L, int idx, const char *what, uint64_t v,
+                    uint64_t min, uint64_t max) {
+  char text[120];
+  snprintf(text, sizeof text,
+           "%s 0x%" PRIx64 " is outside 0x%" PRIx64 "..0x%" PRIx64, what, v,
+           min, max);
+  return luaL_argerror(L, idx, text);
+}
+
 uint64_t kl_checkrange(lua_State *L, int idx, const char *what, uint64_t min,
                        uint64_t max) {
   uint64_t v = (uint64_t)luaL_checkinteger(L, idx);
-  if (v < min || v > max) {
-    char text[120];
-    snprintf(text, sizeof text,
-             "%s 0x%" PRIx64 " is outside 0x%" PRIx64 "..0x%" PRIx64, what, v,
-             min, max);
-    luaL_argerror(L, idx, text);
-  }
+  if (v < min || v > max) badrange(L, idx, what, v, min, max);
   return v;
 }
 
@@ -190,6 +193,16 @@ static uint64_t flagvalue(lua_State *L, int idx, const char *group,
   (void)idx;
   uint64_t v = (uint64_t)lua_tointeger(L, -1);
   lua_pop(L, 3);
+  return v;
+}
+
+uint64_t kl_toconstant(lua_State *L, int idx, const char *group,
+                       const char *what, uint64_t max) {
+  if (!lua_isinteger(L, idx) && lua_type(L, idx) != LUA_TSTRING)
+    luaL_error(L, "%s: an integer or a name expected, got %s", what,
+               luaL_typename(L, idx));
+  uint64_t v = kl_toflags(L, idx, group, what);
+  if (v > max) badrange(L, idx, what, v, 0, max);
   return v;
 }
 

@@ -74,6 +74,10 @@ int64_t kl_checkseconds(lua_State *L, int idx, const char *what);
 uint64_t kl_toflags(lua_State *L, int idx, const char *group,
                     const char *what);
 
+/* One constant of a group: an integer up to max, or a name. */
+uint64_t kl_toconstant(lua_State *L, int idx, const char *group,
+                       const char *what, uint64_t max);
+
 /* A named constant. */
 struct kl_constant {
   const char *name;

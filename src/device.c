@@ -11,8 +11,9 @@ static struct kvm_device_attr toattr(lua_State *L) {
   struct kvm_device_attr a = {0};
   luaL_checkany(L, 2);
   luaL_checkany(L, 3);
-  a.group = (uint32_t)kl_toflags(L, 2, "DEVICE_GROUP", "attribute group");
-  a.attr = kl_toflags(L, 3, "DEVICE_ATTR", "attribute");
+  a.group = (uint32_t)kl_toconstant(L, 2, "DEVICE_GROUP", "attribute group",
+                                    UINT32_MAX);
+  a.attr = kl_toconstant(L, 3, "DEVICE_ATTR", "attribute", UINT64_MAX);
   return a;
 }
 

@@ -122,10 +122,10 @@ static uint64_t tofit(lua_State *L, const struct kl_field *f,
   if (lua_isboolean(L, -1)) return (uint64_t)lua_toboolean(L, -1);
   int is_int;
   uint64_t v = (uint64_t)lua_tointegerx(L, -1, &is_int);
-  if (f->group != NULL && !is_int)
-    v = kl_toflags(L, -1, f->group, what);
-  else if (!is_int || lua_type(L, -1) != LUA_TNUMBER)
+  bool is_number = lua_type(L, -1) == LUA_TNUMBER;
+  if (is_number ? !is_int : f->group == NULL)
     badtype(L, what, "an integer");
+  if (!is_number) v = kl_toflags(L, -1, f->group, what);
   if (f->size == 8) return v;
   unsigned bits = f->size * 8;
   int64_t s = (int64_t)v;

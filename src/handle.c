@@ -112,8 +112,7 @@ int kl_handle_check_extension(lua_State *L) {
   struct kl_handle *h = kl_checkhandle(L, 1);
   kl_maxargs(L, 2);
   luaL_checkany(L, 2);
-  uint64_t cap = kl_toflags(L, 2, "CAP", "capability");
-  luaL_argcheck(L, cap <= INT32_MAX, 2, "capability number out of range");
+  uint64_t cap = kl_toconstant(L, 2, "CAP", "capability", INT32_MAX);
   int r = kl_ioctlvalue(L, h, KVM_CHECK_EXTENSION, (unsigned long)cap);
   if (r < 0) return kl_failargs(L, 2, "KVM_CHECK_EXTENSION", errno, NULL);
   lua_pushinteger(L, r);
@@ -130,6 +129,13 @@ static void lendversion(lua_State *L, struct kvm_enable_cap *cap,
   cap->args[0] = (uintptr_t)version;
 }
 
+/* A vCPU cannot be asked: its VM, when that is open. */
+static int extension(lua_State *L, struct kl_handle *h, int cap) {
+  if (h->object.class == &kl_vcpu_class)
+    h = &((struct kl_vcpu *)h)->vm->handle;
+  return h->fd >= 0 ? kl_extension(L, h, cap) : 0;
+}
+
 /* enable_cap(cap, args...) or enable_cap{cap=, flags=, args={...}} */
 int kl_handle_enable_cap(lua_State *L) {
   struct kl_handle *h = kl_checkhandle(L, 1);
@@ -140,7 +146,7 @@ int kl_handle_enable_cap(lua_State *L) {
   } else {
     kl_maxargs(L, 2 + (int)KL_COUNT(cap.args));
     luaL_checkany(L, 2);
-    cap.cap = (uint32_t)kl_toflags(L, 2, "CAP", "capability");
+    cap.cap = (uint32_t)kl_toconstant(L, 2, "CAP", "capability", INT32_MAX);
     for (int i = 3; i <= lua_gettop(L); i++)
       cap.args[i - 3] = (uint64_t)luaL_checkinteger(L, i);
   }
@@ -154,7 +160,7 @@ int kl_handle_enable_cap(lua_State *L) {
         L, 2, "KVM_ENABLE_CAP", err, "%s cannot be enabled with these "
         "arguments on this object (check_extension says %d)",
         lua_isnil(L, -1) ? "this capability" : lua_tostring(L, -1),
-        kl_extension(L, h, (int)cap.cap));
+        extension(L, h, (int)cap.cap));
   }
   lua_pushinteger(L, version != 0 ? version : r);
   return 1;

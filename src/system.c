@@ -46,7 +46,8 @@ int kl_system_create_vm(lua_State *L) {
   unsigned long type =
       lua_isnoneornil(L, 2)
           ? 0
-          : (unsigned long)kl_toflags(L, 2, "VM_TYPE", "machine type");
+          : (unsigned long)kl_toconstant(L, 2, "VM_TYPE", "machine type",
+                                         UINT64_MAX);
   lua_settop(L, 2);
   int run_size = kl_ioctlvalue(L, &s->handle, KVM_GET_VCPU_MMAP_SIZE, 0);
   if (run_size < 0) return kl_fail(L, "KVM_GET_VCPU_MMAP_SIZE", errno, NULL);

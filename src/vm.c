@@ -49,7 +49,8 @@ int kl_vm_create_device(lua_State *L) {
   luaL_checkany(L, 2);
   static const char *const names[] = {"test", NULL};
   struct kvm_create_device arg = {0};
-  arg.type = (uint32_t)kl_toflags(L, 2, "DEVICE", "device type");
+  arg.type = (uint32_t)kl_toconstant(L, 2, "DEVICE", "device type",
+                                     UINT32_MAX);
   if (!lua_isnoneornil(L, 3)) kl_checkoptions(L, 3, names);
   kl_option(L, 3, "test");
   bool test = lua_toboolean(L, -1);
