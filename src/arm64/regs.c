@@ -6,7 +6,7 @@
 
 #include "regids.h"
 
-enum { GROUP_CORE, GROUP_VECTOR, GROUP_OTHER };
+enum { GROUP_REG, GROUP_VECTOR };
 
 /* ---- V registers --------------------------------------------------------- */
 
@@ -43,18 +43,14 @@ static int write_vector(lua_State *L, struct kl_vcpu *v,
 }
 
 const struct kl_reg_group kl_arch_reg_groups[] = {
-    [GROUP_CORE] = {.name = "core",
-                    .read = kl_reg_read_onereg,
-                    .write = kl_reg_write_onereg,
-                    .ioctls = {"KVM_GET_ONE_REG", "KVM_SET_ONE_REG"}},
+    [GROUP_REG] = {.name = "register",
+                   .read = kl_reg_read_onereg,
+                   .write = kl_reg_write_onereg,
+                   .ioctls = {"KVM_GET_ONE_REG", "KVM_SET_ONE_REG"}},
     [GROUP_VECTOR] = {.name = "vector",
                       .read = read_vector,
                       .write = write_vector,
                       .ioctls = {"KVM_GET_ONE_REG", "KVM_SET_ONE_REG"}},
-    [GROUP_OTHER] = {.name = "other",
-                     .read = kl_reg_read_onereg,
-                     .write = kl_reg_write_onereg,
-                     .ioctls = {"KVM_GET_ONE_REG", "KVM_SET_ONE_REG"}},
 };
 const size_t kl_arch_nreg_groups = KL_COUNT(kl_arch_reg_groups);
 
@@ -64,12 +60,12 @@ const size_t kl_arch_nreg_groups = KL_COUNT(kl_arch_reg_groups);
  * only for a vCPU without SVE, and pairs() shows what that call lists. */
 #define CORE(n, field)                                      \
   {.name = n,                                               \
-   .group = GROUP_CORE,                                     \
+   .group = GROUP_REG,                                     \
    .size = sizeof(((struct kvm_regs *)0)->field),           \
    .id = KL_ID_CORE(field)}
 #define QUIET(n, field)                                     \
   {.name = n,                                               \
-   .group = GROUP_CORE,                                     \
+   .group = GROUP_REG,                                     \
    .size = sizeof(((struct kvm_regs *)0)->field),           \
    .id = KL_ID_CORE(field),                                 \
    .quiet = true}
@@ -130,7 +126,7 @@ bool kl_arch_findreg(lua_State *L, struct kl_vcpu *v, const char *name,
   if (id == 0) return false;
   bool is_vector = id >= KL_ID_V(0) && id <= KL_ID_V(31);
   *r = (struct kl_reg){.name = name,
-                       .group = is_vector ? GROUP_VECTOR : GROUP_OTHER,
+                       .group = is_vector ? GROUP_VECTOR : GROUP_REG,
                        .size = (uint16_t)kl_reg_size(id),
                        .id = id,
                        .quiet = true};
