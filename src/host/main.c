@@ -163,12 +163,12 @@ static void dispatch(lua_State *L, struct host *h) {
     showparts();
   if (!runinit(L, h))
     return;
-  for (int i = 0; i < o->nsteps; i++)
-    if (!runstep(L, h, &o->steps[i]))
-      return;
   if (!observe(L, h, "kvm.trace", o->trace) ||
       !observe(L, h, "kvm.calltree", o->calltree))
     return;
+  for (int i = 0; i < o->nsteps; i++)
+    if (!runstep(L, h, &o->steps[i]))
+      return;
   bool has_script = o->script < h->argc;
   if (o->info != NULL)
     showinfo(L, h);
