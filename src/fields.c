@@ -168,7 +168,8 @@ static void setarray(lua_State *L, const struct kl_layout *layout,
                      const struct kl_field *f, char *p) {
   int list = lua_gettop(L);
   if (!lua_istable(L, list))
-    badtype(L, describe(L, layout, f, 0), "a list");
+    luaL_error(L, "%s.%s: a list expected, got %s", layout->name, f->name,
+               luaL_typename(L, list));
   for (lua_pushnil(L); lua_next(L, list); lua_pop(L, 2)) {
     int is_int;
     uint64_t i = (uint64_t)lua_tointegerx(L, -2, &is_int) - 1;

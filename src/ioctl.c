@@ -160,11 +160,18 @@ void kl_pushlist(lua_State *L, const struct kl_ioctl *row, const char *data,
   }
 }
 
-/* Patches the header with the named fields of the list at argument 2. */
-static void toheader(lua_State *L, const struct kl_ioctl *row, char *data) {
+/* Whether the value at idx is the index of one of n entries. */
+static bool isindex(lua_State *L, int idx, uint64_t n) {
+  return lua_isinteger(L, idx) && (uint64_t)lua_tointeger(L, idx) - 1 < n;
+}
+
+/* Patches the header with the named fields of the list at argument 2, which has
+ * n entries. */
+static void toheader(lua_State *L, const struct kl_ioctl *row, char *data,
+                     uint64_t n) {
   lua_newtable(L);
   for (lua_pushnil(L); lua_next(L, 2);) {
-    if (lua_isinteger(L, -2)) {
+    if (isindex(L, -2, n)) {
       lua_pop(L, 1);
       continue;
     }
@@ -213,7 +220,7 @@ static int call_setlist(lua_State *L, struct kl_handle *h,
                                                (lua_Integer)n, row->name,
                                                (int)x->max));
   char *data = scratch(L, x->header + n * x->entry_size);
-  toheader(L, row, data);
+  toheader(L, row, data, n);
   kl_storeuint(data + x->count_offset, x->count_size, n);
   for (uint64_t i = 0; i < n; i++)
     toentry(L, row, i, data + x->header + i * x->entry_size);
