@@ -81,6 +81,7 @@ local function print_text(info)
 end
 
 ---Prints it as "text" or "json".
+---Usage: `require("kvm.info").show("json", "0.1.0")`
 ---@param format "text"|"json"
 ---@param version string kvmlua's
 ---@return boolean is there a KVM?

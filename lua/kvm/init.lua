@@ -44,7 +44,7 @@ end
 function M.host() return require "kvm.host".get() end
 
 -- Modules of their own that are loaded when they are asked for.
-local lazy <const> = { calltree = "kvm.calltree" }
+local lazy <const> = { calltree = "kvm.calltree", help = "kvm.help" }
 
 return setmetatable(M, { __index = function(_, name)
   return lazy[name] and require(lazy[name])

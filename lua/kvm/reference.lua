@@ -30,7 +30,8 @@ M.MODULES = {
   "kvm.dev.pl011", "kvm.dev.pl031",
   "kvm.fdt", "kvm.fdt.node", "kvm.fdt.lookup", "kvm.fdt.value",
   "kvm.meta.fdt_core",
-  "kvm.host", "kvm.info", "kvm.trace", "kvm.json", "kvm.debug.hexdump",
+  "kvm.host", "kvm.info", "kvm.trace", "kvm.calltree", "kvm.calltree.trees",
+  "kvm.calltree.filter", "kvm.calltree.walk", "kvm.json", "kvm.debug.hexdump",
   "kvm.help", "kvm.reference",
 }
 
@@ -76,12 +77,17 @@ local TAGS = {
 
 local WORDS = { Names = "names", Optional = "optional", Match = "match" }
 
+-- Usage stands in backticks, which may be some lines apart.
+local function add_usage(doc, text)
+  doc.open_usage = not text:find "^`.+`$" and text or nil
+  doc.usage = text:match "^`(.+)`$"
+end
+
 -- A line without a tag. Returns what later lines of text belong to.
 local function add_line(doc, line, open)
   local word, rest = line:match "^(%u%l+):%s*(.*)$"
-  if word == "Usage" then
-    doc.usage = rest:match "^`(.+)`$"
-    doc.bad_usage = not doc.usage and rest or nil
+  if word == "Usage" or doc.open_usage then
+    add_usage(doc, doc.open_usage and doc.open_usage .. " " .. line or rest)
   elseif WORDS[word] then
     for name in rest:gmatch "%S+" do table.insert(doc[WORDS[word]], name) end
   elseif line:find "^Raises " then

@@ -188,6 +188,7 @@ end
 
 --- The text that a function makes by calls, and for each of its lines the
 --- place in the script.
+--- Usage: `local text = dsl.render(flavour, function(_ENV) hlt() end)`
 ---@param flavour kvm.asm.flavour
 ---@param make fun(env: table)
 ---@return string text

@@ -130,6 +130,9 @@ local function foreign_file(dependencies, source)
   end
 end
 
+--- What is wrong with a text that reads a file.
+---@param name string
+---@return string
 function M.reads_file(name)
   return ("the text reads the file %s: .include and .incbin are refused"
     .. " (read it in Lua instead)"):format(name)

@@ -32,7 +32,10 @@ end
 local Recorder = { __name = "kvm.calltree.recorder" }
 Recorder.__index = Recorder
 
--- A problem in here would be a warning of the tracer's: it is kept for take().
+---Adds an ioctl that kvm.trace has heard of. A problem in here would be a warning of
+---the tracer's: it is kept for take().
+---Usage: `recorder:record(event)`
+---@param event kvm.trace.event
 function Recorder:record(event)
   local ok, calls, lost = pcall(self.tracer.take, self.tracer)
   if not ok then

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
---- The options of kvm.calltree, checked.
+-- The options of kvm.calltree, checked.
 local filter = require "kvm.calltree.filter"
 
 local M = {}

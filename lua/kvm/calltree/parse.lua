@@ -1,11 +1,11 @@
 -- SPDX-License-Identifier: MIT
---- Reads what the kernel's function-graph tracer writes. Pure: text in, trees
---- out.
----
----        108.304 us  |    kvm_arch_alloc_vm();
----                    |    kvm_arch_init_vm() {
----          4.800 us  |      kvm_vgic_early_init();
----        343.344 us  |    } /* kvm_arch_init_vm */
+-- Reads what the kernel's function-graph tracer writes. Pure: text in, trees
+-- out.
+--
+--        108.304 us  |    kvm_arch_alloc_vm();
+--                    |    kvm_arch_init_vm() {
+--          4.800 us  |      kvm_vgic_early_init();
+--        343.344 us  |    } /* kvm_arch_init_vm */
 
 local M = {}
 

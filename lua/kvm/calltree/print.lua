@@ -1,17 +1,17 @@
 -- SPDX-License-Identifier: MIT
---- Call trees as text, with an arrow before each call. Pure.
----
----     -> kvm_dev_ioctl 2730.4 us
----       -> kvm_arch_alloc_vm 108.3 us
----       -> kvm_arch_init_vm 343.3 us
----         -> kvm_vgic_early_init 4.8 us
+-- Call trees as text, with an arrow before each call. Pure.
+--
+--     -> kvm_dev_ioctl 2730.4 us
+--       -> kvm_arch_alloc_vm 108.3 us
+--       -> kvm_arch_init_vm 343.3 us
+--         -> kvm_vgic_early_init 4.8 us
 local M = {}
 
 -- Longest run of different calls whose repetition is found.
 local LONGEST <const> = 64
 
 ---What a call and all below it are, without the times: equal for equal trees.
----Usage: `if print.shape(a) == print.shape(b) then ... end`
+---Usage: `local are_alike = print.shape(a) == print.shape(b)`
 ---@param call kvm.calltree.node
 ---@return string
 function M.shape(call)

@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MIT
---- The settings of the kernel's tracer: changed, and put back whatever happens.
----
---- They are put back by a shell that is told beforehand what each setting was,
---- and that waits for the end of its input. So they are put back after an error,
---- after os.exit, and after this process was killed.
+-- The settings of the kernel's tracer: changed, and put back whatever happens.
+--
+-- They are put back by a shell that is told beforehand what each setting was,
+-- and that waits for the end of its input. So they are put back after an error,
+-- after os.exit, and after this process was killed.
 local M = {}
 
 -- Undoes, newest first, what its input says: lines `put FILE TEXT`, `drop

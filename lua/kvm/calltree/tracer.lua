@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
---- The kernel's function-graph tracer, set to record what this thread calls in
---- KVM's ioctls.
+-- The kernel's function-graph tracer, set to record what this thread calls in
+-- KVM's ioctls.
 local filter = require "kvm.calltree.filter"
 local parse = require "kvm.calltree.parse"
 local tracefs = require "kvm.calltree.tracefs"
@@ -119,7 +119,7 @@ function Tracer:take()
 end
 
 ---Whether a call is the entry of an ioctl into KVM.
----Usage: `if tracer.is_entry(call.name) then ... end`
+---Usage: `print(tracer.is_entry(call.name))`
 ---@param name string
 ---@return boolean
 M.is_entry = filter.matcher(ENTRIES)

@@ -15,6 +15,7 @@ local M = {}
 ---@field inside? string the function that it is compiled into
 ---@field untraced? string why the tracer never sees it
 
+---The functions, in the order of the walk.
 ---@type kvm.calltree.walk.row[]
 M.rows = {
   { step = "KVM_CREATE_VM", was = "kvm_dev_ioctl_create_vm",
@@ -110,7 +111,7 @@ function M.resolve(row, called)
 end
 
 ---The functions of 4.19 that a step does not show under any name: a line each.
----Usage: `for _, line in ipairs(walk.missing("KVM_RUN", called)) do ... end`
+---Usage: `for _, line in ipairs(walk.missing("KVM_RUN", called)) do print(line) end`
 ---@param step string
 ---@param called table<string, any>
 ---@return string[]

@@ -183,6 +183,7 @@ local function cut(value, size)
 end
 
 ---A read by the guest.
+---Usage: `print(uart:read(0x18, 4))`
 ---@param offset integer
 ---@param size integer bytes: 1, 2, 4 or 8
 ---@return integer
@@ -191,6 +192,7 @@ function Uart:read(offset, size)
 end
 
 ---A write by the guest.
+---Usage: `uart:write(0, 0x41, 1)`
 ---@param offset integer
 ---@param value integer
 ---@param size integer bytes: 1, 2, 4 or 8

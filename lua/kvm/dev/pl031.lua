@@ -62,6 +62,7 @@ function Rtc:poll()
 end
 
 ---A read by the guest.
+---Usage: `print(rtc:read(0, 4))`
 ---@param offset integer
 ---@param size integer
 ---@return integer
@@ -78,6 +79,7 @@ function Rtc:read(offset, size)
 end
 
 ---A write by the guest.
+---Usage: `rtc:write(8, 0, 4)`
 ---@param offset integer
 ---@param value integer
 ---@param size integer

@@ -33,6 +33,7 @@ function M.raise(format, ...)
   return M.raise_with({}, format, ...)
 end
 
+--- Whether a value is a problem that was raised here.
 function M.is(value)
   return getmetatable(value) == Problem
 end

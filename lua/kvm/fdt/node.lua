@@ -287,6 +287,7 @@ end
 -- Making trees --------------------------------------------------------------
 
 ---The tree of a plain table (see kvm.fdt.literal).
+---Usage: `local tree = node.of_table { compatible = "linux,dummy-virt" }`
 ---@param t table
 ---@return kvm.fdt.node
 function M.of_table(t)
@@ -310,6 +311,7 @@ local function fill_raw(node, raw)
 end
 
 ---The tree of kvm.fdt.core's plain tables.
+---Usage: `local tree = node.of_raw(core.read(blob))`
 ---@param raw table
 ---@return kvm.fdt.node
 function M.of_raw(raw)

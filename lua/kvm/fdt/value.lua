@@ -157,6 +157,7 @@ end
 ---elements one after the other.
 ---Usage: `fdt.value { "a", 1, fdt.ref "gic" }`
 ---@param x any
+---@param depth? integer how many lists x is in (0)
 ---@return kvm.fdt.value
 function M.of(x, depth)
   if M.is(x) then

@@ -49,8 +49,10 @@ local function paragraphs(lines)
   return table.concat(parts, "\n")
 end
 
--- Rows of a name and what it is about, side by side.
-local function rows(list)
+---Rows of a name and what it is about, side by side.
+---@param list string[][]
+---@return string
+function M.rows(list)
   local width, lines = 0, {}
   for _, row in ipairs(list) do width = math.max(width, #row[1]) end
   width = math.min(width, 20)
@@ -60,7 +62,6 @@ local function rows(list)
   end
   return table.concat(lines, "\n")
 end
-M.rows = rows
 
 local function named_rows(list)
   local found = {}
@@ -68,7 +69,7 @@ local function named_rows(list)
     found[i] = { item.name .. (item.optional and "?" or ""),
       ("(%s) %s"):format(item.type, item.about) }
   end
-  return rows(found)
+  return M.rows(found)
 end
 
 ---An entry in a line: what it is called like, and its first sentence.
@@ -97,7 +98,7 @@ function M.entry(entry)
   for i, value in ipairs(entry.returns) do
     returns[i] = { "->", ("(%s) %s"):format(value.type, value.about) }
   end
-  local columns = { named_rows(entry.params), rows(returns) }
+  local columns = { named_rows(entry.params), M.rows(returns) }
   if columns[2] == "" then columns[2] = nil end
   add((table.concat(columns, "\n"):gsub("^\n", "")))
   for _, raises in ipairs(entry.raises) do add(M.wrap(raises, 0)) end

@@ -30,7 +30,7 @@ local function ask(probe)
 end
 
 ---Whether the host behaves as named, and if not, what it did instead.
----Usage: `if not host:can "paging32" then ... end`
+---Usage: `local ok, reason = host:can "paging32"`
 ---@param name string one of host.questions
 ---@return boolean
 ---@return string? reason
@@ -45,7 +45,7 @@ function Host:can(name)
 end
 
 ---Every answer: name -> true, or the reason why not.
----Usage: `for name, answer in pairs(kvm.host():behaviour()) do ... end`
+---Usage: `for name, answer in pairs(host:behaviour()) do print(name, answer) end`
 ---@return table<string, boolean|string>
 function Host:behaviour()
   local found = {}

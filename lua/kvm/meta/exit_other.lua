@@ -103,3 +103,4 @@
 ---@field gpa integer its number
 ---@field size integer in bytes
 ---@field is_write boolean
+---@field data string 8 bytes, of which size count

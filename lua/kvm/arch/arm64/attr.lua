@@ -75,7 +75,7 @@ function M.get(handle, name)
 end
 
 --- Whether the object takes the attribute.
---- Usage: `if attr.has(vm, "smccc_filter") then ... end`
+--- Usage: `print(attr.has(vm, "smccc_filter"))`
 ---@param handle kvm.vcpu|kvm.vm|kvm.device
 ---@param name string
 ---@return boolean

@@ -78,7 +78,7 @@ local function check_overlap(version, options)
 end
 
 --- Whether the host can emulate a GIC of that version.
---- Usage: `if gic.has(vm, 3) then ... end`
+--- Usage: `local version = gic.has(vm, 3) and 3 or 2`
 ---@param vm kvm.vm
 ---@param version 2|3|"its"
 ---@return boolean

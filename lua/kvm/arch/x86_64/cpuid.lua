@@ -92,7 +92,7 @@ local function feature(name, level)
 end
 
 ---Whether a feature bit is set.
----Usage: `if cpuid.feature(list, "sse4_2") then ... end`
+---Usage: `print(cpuid.feature(list, "sse4_2"))`
 ---@param list table
 ---@param name string
 ---@return boolean
