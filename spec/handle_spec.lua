@@ -206,10 +206,10 @@ describe("a raw ioctl", function()
   end)
 
   it("that nobody knows is the kernel's to refuse", function()
-    local err = raises("ioctl: ENOTTY", vm.ioctl, vm, 0xaeff)
-    assert.equal("ENOTTY", err.code)
-    assert.equal("this kernel or this kind of object has no such ioctl",
-      err.hint)
+    local err = raises("ioctl: E", vm.ioctl, vm, 0xaeff)
+    assert(err.code == "ENOTTY" or err.code == "EINVAL", err.code)
+    assert(err.code ~= "ENOTTY" or err.hint
+      == "this kernel or this kind of object has no such ioctl")
     raises("KVM_CHECK_EXTENSION has a method", vm.ioctl, vm, CHECK_EXTENSION)
     raises("request 0x100000000 is outside 0x0..0xffffffff", vm.ioctl, vm,
       1 << 32)

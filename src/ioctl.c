@@ -122,6 +122,15 @@ static int call_set(lua_State *L, struct kl_handle *h,
 
 /* ---- lists ------------------------------------------------------------------ */
 
+/* Older kernels leave the count as it was offered (KVM_GET_CPUID2 of 6.1):
+ * what they did not fill is zeros then. */
+static uint64_t filled(const struct kl_flex *x, const char *data, uint64_t n) {
+  const char *entries = data + x->header;
+  uint64_t end = n * x->entry_size;
+  while (end > 0 && entries[end - 1] == 0) end--;
+  return (end + x->entry_size - 1) / x->entry_size;
+}
+
 static int call_getlist(lua_State *L, struct kl_handle *h,
                         const struct kl_ioctl *row) {
   const struct kl_flex *x = row->flex;
@@ -132,7 +141,7 @@ static int call_getlist(lua_State *L, struct kl_handle *h,
     int r = kl_ioctl(L, h, row->request, data);
     uint64_t count = kl_loaduint(data + x->count_offset, x->count_size);
     if (r >= 0) {
-      kl_pushlist(L, row, data, count < n ? count : n);
+      kl_pushlist(L, row, data, count < n ? count : filled(x, data, n));
       return 1;
     }
     if (errno != E2BIG || n >= x->max)
