@@ -2,137 +2,20 @@
 -- The written reference against the code, in both directions: everything a script
 -- can reach has an entry, every entry is of something that is there, and says what
 -- it has to: how it is used, and of an ioctl its name and capability.
-local root = require "spec.helper".root
 local core = require "kvm.core"
 local kvm = require "kvm"
 local reference = require "kvm.reference"
 local find = require "kvm.help.find"
+local doc = require "spec.support.reference"
 
 local usable, why = kvm.available()
+local has, is_meta, is_public = doc.has, doc.is_meta, doc.is_public
+local all, entries, sources = doc.all, doc.entries, doc.sources
 
-local function set(list)
-  local found = {}
-  for _, item in ipairs(list) do found[item] = true end
-  return found
-end
-
--- What is missing, as a list that a failing assertion shows.
+-- Fails and shows what is in the list.
 local function none(problems)
   table.sort(problems)
   assert.same({}, problems)
-end
-
--- ---- files --------------------------------------------------------------------------
-
-local function read(path)
-  local file <close> = assert(io.open(path))
-  return file:read "a"
-end
-
--- Module -> its source.
-local sources = {}
-do
-  local pipe <close> = assert(io.popen("cd '" .. root
-    .. "/lua' && find kvm -name '*.lua'"))
-  for path in pipe:lines() do
-    local module = path:gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", ".")
-    sources[module] = read(root .. "/lua/" .. path)
-  end
-end
-
-local function is_meta(module) return module:find "^kvm%.meta%." ~= nil end
-
--- Public modules begin with a doc comment; others are parts of them.
-local function is_public(module)
-  return sources[module]:find "^[^\n]*\n%-%-%-" ~= nil
-end
-
--- Module -> its entries, by what they are of.
-local entries, all = {}, {}
-for module, source in pairs(sources) do
-  entries[module] = {}
-  for _, entry in ipairs(reference.parse(source, module)) do
-    entries[module][entry.name] = entry
-    all[#all + 1] = entry
-  end
-end
-
--- The entries of a kind and name for this machine.
-local function has(kind, name)
-  for _, entry in ipairs(reference.load().by_name[name] or {}) do
-    if entry.kind == kind and entry.name == name and find.fits(entry) then
-      return entry
-    end
-  end
-end
-
-local has_fdt = pcall(require, "kvm.fdt.core")
-
--- What a module returns; nil where this build lacks what it needs.
-local function load_module(module)
-  local ok, loaded = pcall(require, module)
-  if ok then return loaded end
-  assert(not has_fdt and module:find "^kvm%.fdt", loaded)
-end
-
--- ---- what C exports --------------------------------------------------------------------
-
-local registry = debug.getregistry()
-
--- The getters of a class: upvalue 2 of its __index (src/aux.c).
-local function getters(class)
-  local _, functions = debug.getupvalue(registry[class].__index, 2)
-  return functions
-end
-
--- Reason -> its fields, from pages with that reason. What is told only sometimes
--- is asked for.
-local function exits()
-  local size = 0x3000
-  local found = { timeout = {} }
-  for code = 0, 63 do
-    local page = ("\0"):rep(8) .. ("<I4"):pack(code) .. ("\0"):rep(20)
-      .. ("<I4I4I8"):pack(1, 3, 1)
-    local exit = core.decode_exit(page .. ("\0"):rep(size - #page))
-    if exit.reason ~= "unknown" or code == 0 then
-      exit.reason, exit.code = nil, nil
-      found[core.EXIT[code]:lower()] = exit
-    end
-  end
-  return found
-end
-
-local function documented_fields(class)
-  local fields = {}
-  for _, entry in ipairs(find.by_name(class)) do
-    if entry.kind == "class" and entry.name == class and find.fits(entry) then
-      for _, field in ipairs(entry.fields) do fields[field.name] = true end
-    end
-  end
-  return fields
-end
-
--- Compares names -> anything with the fields of a class.
-local function compare(problems, class, there)
-  local documented = documented_fields(class)
-  for name in pairs(there) do
-    if not documented[name] then
-      problems[#problems + 1] = class .. "." .. name .. " has no entry"
-    end
-  end
-  for name in pairs(documented) do
-    if there[name] == nil then
-      problems[#problems + 1] = class .. "." .. name .. " is not there"
-    end
-  end
-end
-
-local function groups()
-  local found = {}
-  for name, value in pairs(core) do
-    if type(value) == "table" and name ~= "class" then found[name] = value end
-  end
-  return found
 end
 
 describe("the reference of C", function()
@@ -164,11 +47,11 @@ describe("the reference of C", function()
     for class in pairs(core.class) do
       local special = class == "kvm.vcpu" or class == "kvm.exit"
         or class == "kvm.regs"
-      if not special then compare(problems, class, getters(class)) end
+      if not special then doc.compare(problems, class, doc.getters(class)) end
     end
-    compare(problems, "kvm", { arch = 1, page_size = 1, class = 1 })
-    compare(problems, "kvm.exit", { reason = 1, code = 1 })
-    compare(problems, "kvm.constants", groups())
+    doc.compare(problems, "kvm", { arch = 1, page_size = 1, class = 1 })
+    doc.compare(problems, "kvm.exit", { reason = 1, code = 1 })
+    doc.compare(problems, "kvm.constants", doc.groups())
     none(problems)
   end)
 
@@ -180,16 +63,16 @@ describe("the reference of C", function()
       if value ~= rawget(core.class["kvm.vcpu"], name) then own[name] = value end
     end
     local problems = {}
-    compare(problems, "kvm.vcpu", own)
+    doc.compare(problems, "kvm.vcpu", own)
     none(problems)
   end)
 
   it("has every exit with its fields, and no other", function()
-    local problems, there = {}, exits()
+    local problems, there = {}, doc.exits()
     for reason, fields in pairs(there) do
       local class = "kvm.exit." .. reason
       if not has("class", class) then problems[#problems + 1] = class end
-      compare(problems, class, fields)
+      doc.compare(problems, class, fields)
     end
     for _, entry in ipairs(all) do
       local reason = entry.name:match "^kvm%.exit%.([%w_]+)$"
@@ -202,16 +85,8 @@ describe("the reference of C", function()
   end)
 
   it("has every option of memory, and no other", function()
-    local options, problems = {}, {}
-    for _, backing in ipairs { "anonymous", "memfd", "file", "hugetlb",
-        "guest_memfd" } do
-      local _, message = pcall(core.memory, 0x1000,
-        { backing = backing, nosuch = 1 })
-      for name in message:match "%(expected (.-)%)":gmatch "[%w_]+" do
-        if name ~= "or" then options[name] = true end
-      end
-    end
-    compare(problems, "kvm.memory.options", options)
+    local problems = {}
+    doc.compare(problems, "kvm.memory.options", doc.memory_options())
     none(problems)
   end)
 
@@ -219,7 +94,7 @@ describe("the reference of C", function()
     if not usable then return pending(why) end
     local problems = {}
     local _, refused = pcall(kvm.create_vm, 0xff)
-    compare(problems, "kvm.error", refused)
+    doc.compare(problems, "kvm.error", refused)
     none(problems)
   end)
 
@@ -237,7 +112,7 @@ describe("the reference of C", function()
   end)
 
   it("has the functions of kvm.fdt.core", function()
-    if not has_fdt then return pending "this build has no kvm.fdt.core" end
+    if not doc.has_fdt then return pending "this build has no kvm.fdt.core" end
     local names = {}
     for name in pairs(require "kvm.fdt.core") do
       names["kvm.fdt.core." .. name] = true
@@ -289,7 +164,8 @@ end)
 
 describe("the reference of Lua", function()
   it("is of all public modules and meta files", function()
-    local listed = set(reference.MODULES)
+    local listed = {}
+    for _, module in ipairs(reference.MODULES) do listed[module] = true end
     for module in pairs(sources) do
       assert(listed[module] or not is_meta(module) and not is_public(module),
         module .. " begins with --- as public modules do: add it to "
@@ -303,14 +179,14 @@ describe("the reference of Lua", function()
   it("has every function that a module returns", function()
     local known, problems = {}, {}
     for module in pairs(sources) do
-      local loaded = not is_meta(module) and load_module(module)
+      local loaded = not is_meta(module) and doc.load(module)
       for name, value in pairs(type(loaded) == "table" and loaded or {}) do
         if entries[module][module .. "." .. name] then known[value] = true end
       end
     end
     for _, value in pairs(core) do known[value] = true end
     for module in pairs(sources) do
-      local loaded = not is_meta(module) and load_module(module)
+      local loaded = not is_meta(module) and doc.load(module)
       for name, value in pairs(type(loaded) == "table" and loaded or {}) do
         local is_method = entries[module]["kvm.fdt.node." .. tostring(name)]
         if type(value) == "function" and not known[value] and not is_method then
@@ -341,7 +217,7 @@ describe("the reference of Lua", function()
     local problems = {}
     for _, entry in ipairs(all) do
       local loaded = not is_meta(entry.module) and entry.owner == entry.module
-        and not entry.short:find(":", 1, true) and load_module(entry.module)
+        and not entry.short:find(":", 1, true) and doc.load(entry.module)
       if loaded and loaded[entry.name:match "[^.]+$"] == nil then
         problems[#problems + 1] = entry.name
       end

@@ -21,6 +21,12 @@ local function compile(text)
   return nil, message, is_incomplete or is_open(message)
 end
 
+-- The prompt's own global, where a script has none of that name. Loaded when used.
+local help = setmetatable({}, {
+  __call = function(_, topic) require "kvm.help" (topic) end,
+  __tostring = function() return "help() shows what there is" end,
+})
+
 --- Reads lines until they are a chunk.
 ---@param readline fun(prompt: string): string|false|nil false: given up
 ---@param remember fun(text: string) adds to the history
@@ -28,6 +34,7 @@ end
 ---  there is nothing to run
 ---@return string? message what is wrong with the text
 function M.read(readline, remember)
+  if rawget(_G, "help") == nil then rawset(_G, "help", help) end
   local text = readline(tostring(_G._PROMPT or "> "))
   if not text then return text end
   text = text:gsub("^=", "")

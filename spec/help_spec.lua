@@ -1,0 +1,214 @@
+-- SPDX-License-Identifier: MIT
+local kvm = require "kvm"
+local help = require "kvm.help"
+local reference = require "kvm.reference"
+local text = require "kvm.help.text"
+
+local usable, why = kvm.available()
+
+local function has(topic, ...)
+  local answer = help.text(topic)
+  for _, part in ipairs { ... } do
+    assert(answer:find(part, 1, true),
+      ("help(%s) does not say %q:\n%s"):format(tostring(topic), part, answer))
+  end
+  return answer
+end
+
+local function first_line(topic) return help.text(topic):match "^[^\n]*" end
+
+describe("help()", function()
+  it("shows what there is", function()
+    local answer = has(nil, "kvm.create_vm(type?)", "kvm.vcpu", "kvm.fdt",
+      "kvm.asm", 'help "vm:map"')
+    for _, module in ipairs(reference.MODULES) do
+      local is_module = reference.load().by_name[module]
+      local kind = is_module and is_module[1].kind == "module"
+      assert(not kind or answer:find(module, 1, true), module)
+    end
+  end)
+
+  it("prints", function()
+    local printed = {}
+    local print = _G.print
+    _G.print = function(line) printed[#printed + 1] = line end
+    local ok, message = pcall(help, "vm:map")
+    _G.print = print
+    assert(ok, message)
+    assert.same({ help.text "vm:map" }, printed)
+  end)
+
+  it("says what it is when it is shown", function()
+    assert.equal("help() shows what there is", tostring(help))
+  end)
+end)
+
+describe("help of a name", function()
+  it("is the entry in full", function()
+    has("vm:map", "vm:map(gpa, what, opts?) -> kvm.memory",
+      "gpa    (integer) a multiple of the page size",
+      "Raises a kvm.error: KVM_SET_USER_MEMORY_REGION.",
+      "Usage: local ram = vm:map(0x1000, 0x4000)")
+  end)
+
+  it("takes any end of it, with dots or a colon, with brackets", function()
+    for _, name in ipairs { "kvm.vm:map", "kvm.vm.map", "vm.map", "vm:map()",
+        "map" } do
+      assert.equal("vm:map(gpa, what, opts?) -> kvm.memory", first_line(name))
+    end
+  end)
+
+  it("lists the others of that name", function()
+    local answer = has("close", "Also:", "vm:close()", "vcpu:close()")
+    assert.truthy(answer:find "^%l+:close%(%)")
+  end)
+
+  it("is a class with its fields and a line for each method", function()
+    has("vm", "kvm.vm\n", "  system  (kvm.system) what made it",
+      "  create_vcpu(id?)          Makes a vCPU.", "  unmap(gpa) ")
+  end)
+
+  it("is a module with a line for each function", function()
+    has("kvm.json", "kvm.json\n", "  kvm.json.encode(value) ")
+    has("arch.arm64.irq", "kvm.arch.arm64.irq.spi(number)")
+  end)
+
+  it("finds a function where a module has it from another", function()
+    if not pcall(require, "kvm.fdt") then
+      return pending "this build has no kvm.fdt.core"
+    end
+    assert.equal("kvm.fdt.value.u8(...) -> kvm.fdt.value", first_line "fdt.u8")
+  end)
+
+  it("searches for a word", function()
+    has("doorbell", "nothing about 'doorbell'")
+    local answer = has("uart", "kvm.dev.pl011")
+    assert.falsy(answer:find "create_vcpu")
+  end)
+end)
+
+describe("help of the kernel's names", function()
+  it("is an ioctl's method, number and struct", function()
+    local row = kvm.ioctls().KVM_SET_USER_MEMORY_REGION
+    has("KVM_SET_USER_MEMORY_REGION", "vm:set_user_memory_region(region)",
+      ("request %#x"):format(row.request),
+      "struct kvm_userspace_memory_region: slot flags guest_phys_addr")
+    has("KVM_CHECK_EXTENSION", "vm:check_extension", "system:check_extension")
+  end)
+
+  it("is found for every ioctl", function()
+    for name in pairs(kvm.ioctls()) do has(name, name) end
+  end)
+
+  it("is a struct with its fields", function()
+    has("kvm_userspace_memory_region", "32 bytes", "flags            u32, names "
+      .. "of kvm.MEM", "Used by KVM_SET_USER_MEMORY_REGION")
+    has("kvm_enable_cap", "u64[4]")
+    has("kvm_guest_debug", "struct kvm_guest_debug_arch")
+    for name in pairs(kvm.layouts()) do has(name, "struct " .. name) end
+  end)
+
+  it("is a group of constants, or one of it", function()
+    has("MEM", "kvm.MEM", "LOG_DIRTY_PAGES=1 READONLY=2")
+    assert.equal("kvm.CAP.USER_MEMORY = 3", help.text "CAP.USER_MEMORY")
+    assert.equal("kvm.CAP.USER_MEMORY = 3", help.text "KVM_CAP_USER_MEMORY")
+    assert.equal("kvm.MP_STATE.HALTED = 3", help.text "KVM_MP_STATE_HALTED")
+  end)
+
+  it("is an exit", function()
+    has("mmio", "kvm.exit.mmio", "is_write  (boolean)")
+    assert.equal(help.text "mmio", help.text "KVM_EXIT_MMIO")
+  end)
+
+  it("is a register", function()
+    local names = { x86_64 = { "r11", "cs_base", "lstar", "zmm31" },
+      arm64 = { "x17", "ttbr0_el1", "v3", "s3_0_c1_c0_0" } }
+    for _, name in ipairs(names[kvm.arch]) do
+      assert.truthy(first_line(name):find "^kvm%.regs%.", name)
+    end
+  end)
+end)
+
+describe("help of a value", function()
+  it("is the class of an object", function()
+    has(kvm.memory(0x1000), "kvm.memory\n")
+    has(kvm.eventfd(), "kvm.eventfd\n")
+    local _, refused = pcall(kvm.open, "/dev/null")
+    has(refused, "kvm.error\n")
+    if not usable then return pending(why) end
+    local vm = kvm.create_vm()
+    local cpu = vm:create_vcpu()
+    has(vm, "kvm.vm\n")
+    has(cpu, "kvm.vcpu\n")
+    has(cpu.exit, "kvm.exit\n")
+    has(cpu.regs, "kvm.regs\n", "kvm.regs.general")
+  end)
+
+  it("is the reason of an exit, too", function()
+    if not usable then return pending(why) end
+    local cpu = kvm.create_vm():create_vcpu()
+    if kvm.arch == "arm64" then cpu:arm_vcpu_init() end
+    cpu:kick()
+    assert.equal("intr", (cpu:run { timeout = 1 }))
+    has(cpu.exit, "kvm.exit.intr", "kvm.exit\n")
+  end)
+
+  it("is the entry of every function of kvm", function()
+    for name, value in pairs(kvm) do
+      if type(value) == "function" then
+        assert.truthy(first_line(value):find("kvm." .. name .. "(", 1, true),
+          name)
+      end
+    end
+  end)
+
+  it("is the entry of every method", function()
+    for class, methods in pairs(kvm.class) do
+      for name, value in pairs(methods) do
+        has(value, ("%s:%s("):format(class:match "%w+$", name))
+      end
+    end
+  end)
+
+  it("is the entry of a Lua method that no table shows", function()
+    local esr = require "kvm.arch.arm64.esr"
+    assert.equal("kvm.arch.arm64.esr.describe(value) -> string",
+      first_line(esr.describe))
+    local uart = require("kvm.dev.pl011").new()
+    assert.equal("pl011:input(bytes)", first_line(uart.input))
+  end)
+
+  it("is a module", function()
+    assert.equal(help.text "kvm.json", help.text(require "kvm.json"))
+    assert.equal(help.text "kvm.trace", help.text(require "kvm.trace"))
+  end)
+
+  it("is a sentence about what it does not know", function()
+    for _, value in ipairs { 42, true, {}, print, io.stdout,
+        setmetatable({}, { __name = "nosuch" }) } do
+      has(value, "nothing about this " .. type(value))
+    end
+  end)
+end)
+
+describe("an entry as text", function()
+  it("is at most 78 columns wide where words allow it", function()
+    for _, entry in ipairs(reference.load().entries) do
+      for line in text.entry(entry):gmatch "[^\n]+" do
+        local is_free = line:find "^Usage: " or line == text.entry(entry)
+          :match "^[^\n]*" or line:find "^    "
+        assert(is_free or utf8.len(line) <= 78
+          or not line:find "%S+ %S+ %S+", entry.name .. ": " .. line)
+      end
+    end
+  end)
+
+  it("wraps words", function()
+    assert.equal("  a b", text.wrap("a\n b", 2))
+    local long = ("word "):rep(30)
+    for line in text.wrap(long, 4):gmatch "[^\n]+" do
+      assert.truthy(line:find "^    word" and #line <= 78)
+    end
+    assert.equal("x " .. ("y"):rep(100), text.wrap(("y"):rep(100), 2, "x "))
+  end)
+end)
