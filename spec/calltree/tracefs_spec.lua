@@ -38,7 +38,7 @@ local function in_process(code)
   script:write(("package.path = %q\nlocal settings = require "
     .. "'kvm.calltree.tracefs'.open %q\n"):format(package.path, root), code)
   script:close()
-  return os.execute("lua5.4 " .. path .. " 2>/dev/null")
+  return os.execute("setsid lua5.4 " .. path .. " >/dev/null 2>&1")
 end
 
 -- Who puts things back may be a little later than the process that is gone.
@@ -115,6 +115,29 @@ describe("kvm.calltree.tracefs", function()
       return read "current_tracer" == "nop" and read "tracing_on" == "1"
         and not exists "instances/kvmlua"
     end))
+  end)
+
+  it("puts back when everything around it is told to end", function()
+    in_process [[
+      settings:set("current_tracer", "function_graph")
+      os.execute "kill -TERM 0" ]]
+    assert.is_true(eventually(function()
+      return read "current_tracer" == "nop"
+    end))
+  end)
+
+  it("waits for no other process that was started meanwhile", function()
+    in_process [[
+      settings:set("current_tracer", "function_graph")
+      os.execute "sleep 5 &"
+      settings:close()
+      settings = nil
+      os.execute("echo closed >" .. arg[0] .. ".closed")
+      os.exit(0, false) ]]
+    assert.equal("closed\n", read "script.lua.closed")
+    assert.equal("nop", read "current_tracer")
+    local pipe <close> = io.popen("pgrep -f 'sleep [5]'")
+    assert.matches("%d", pipe:read "a")
   end)
 
   it("lets one at a time change them", function()

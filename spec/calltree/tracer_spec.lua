@@ -19,6 +19,7 @@ describe("kvm.calltree.tracer", function()
     assert.same({ 4 }, tracer.numbers(FUNCTIONS, { "d_alloc" }))
     assert.same({ 2, 8 }, tracer.numbers(FUNCTIONS, { "kvm_*_ioctl" }))
     assert.same({}, tracer.numbers(FUNCTIONS, { "alloc", "none_*" }))
+    assert.same({ 1 }, tracer.numbers("kvm_a\n", { "k*m_a" }))
     assert.same({ 1 }, tracer.numbers("no_newline", { "no_*" }))
   end)
 
