@@ -3,18 +3,13 @@
 -- should end one is lost.
 local kvm = require "kvm"
 local machine = require "spec.guests.machine"
+local process = require "spec.support.process"
 local raises = require "spec.support.raises"
-
--- The process itself, for signals from outside.
-local function pid()
-  local pipe <close> = assert(io.popen "echo $PPID")
-  return pipe:read "n"
-end
 
 -- A signal that no handler of ours sees: stopped, and continued at once.
 local function interrupt_soon()
-  os.execute(("(sleep 0.1; kill -STOP %d; kill -CONT %d) &"):format(pid(),
-    pid()))
+  local pid = process.pid()
+  os.execute(("(sleep 0.1; kill -STOP %d; kill -CONT %d) &"):format(pid, pid))
 end
 
 describe("vcpu:run", function()
