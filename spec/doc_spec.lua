@@ -7,6 +7,7 @@ local kvm = require "kvm"
 local reference = require "kvm.reference"
 local find = require "kvm.help.find"
 local doc = require "spec.support.reference"
+local usage = require "spec.support.usage"
 
 local usable, why = kvm.available()
 local has, is_meta, is_public = doc.has, doc.is_meta, doc.is_public
@@ -273,6 +274,18 @@ describe("every entry", function()
       end
       if entry.usage and not compiles(entry.usage) then
         return "does not compile: " .. entry.usage
+      end
+    end)
+  end)
+
+  it("of C has a usage that runs on this machine", function()
+    if not usable then return pending(why) end
+    each_public(function(entry)
+      local is_here = find.fits(entry) and is_meta(entry.module)
+        and not entry.name:find "^kvm%.fdt"
+      local machine = entry.usage and entry.usage:match "%-%- ([%w_]+)$"
+      if is_here and entry.usage and (machine or kvm.arch) == kvm.arch then
+        return usage.problem(entry)
       end
     end)
   end)

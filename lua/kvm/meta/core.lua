@@ -106,8 +106,9 @@ function core.ioctls() end
 
 ---Every kernel struct by name: its `size` in bytes and its `fields` in order,
 ---each with `name`, `offset`, `size` (of an element), `count` (of an array, or 0),
----`kind` ("uint", "int", "bytes", "table", "pad"), `group` (of constants whose
----names may stand for the value) and `struct`. A new table each time.
+---`kind` ("uint", "int", "bytes", "address", "table", "pad"), `group` (of constants whose
+---names may stand for the value) and `struct`. An address is one of this process, which
+---scripts do not have: it can only be 0. A new table each time.
 ---Usage: `print(kvm.layouts().kvm_regs.size)`
 ---@return table<string, table>
 function core.layouts() end

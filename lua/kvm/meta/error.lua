@@ -4,7 +4,7 @@
 ---What is raised when the kernel refuses something. `tostring` gives one line and
 ---the hint. Misuse (a wrong type, an unknown field, a closed object) is a plain
 ---Lua error instead, and what a guest does is never an error: it is an exit.
----Usage: `local ok, problem = pcall(vm.map, vm, 0, 0x1000); print(problem.code)`
+---Usage: `local ok, problem = pcall(kvm.open, "/dev/null"); print(problem.code, problem)`
 ---@class kvm.error
 ---@field ioctl string what was refused: "KVM_CREATE_VCPU"; a system call: "open"
 ---@field errno integer

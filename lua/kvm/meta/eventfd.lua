@@ -24,7 +24,7 @@ function event:read() end
 function event:write(n) end
 
 ---Waits until the count is not 0.
----Usage: `assert(event:wait(1), "nobody rang")`
+---Usage: `if not event:wait(0.1) then print "nobody rang" end`
 ---@param timeout? number in seconds, 0 to 1e9; nil: for ever
 ---@return boolean false when the time is up, or a signal came
 ---Raises a kvm.error: ppoll.

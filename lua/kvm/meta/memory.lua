@@ -105,7 +105,7 @@ function memory:view(offset, n) end
 function memory:clone() end
 
 ---Gives pages back to the host: they read as zeros next; where this is a private
----copy, as the original.
+---copy, as the original. Huge pages are zeroed and kept.
 ---Usage: `child:discard()`
 ---@param offset? integer a multiple of the page size (0)
 ---@param n? integer bytes, a multiple of the page size (the rest)

@@ -10,7 +10,7 @@
 local stats = {}
 
 ---All values, now.
----Usage: `print(stats:read().exits)`
+---Usage: `for name, value in pairs(stats:read()) do print(name, value) end`
 ---@return table<string, integer|integer[]> values by name; of a histogram the
 ---list of its buckets
 ---Raises a kvm.error: pread.
@@ -20,7 +20,7 @@ function stats:read() end
 ---"linear_histogram", "log_histogram"), `unit` ("none", "bytes", "seconds",
 ---"cycles", "boolean"), `base` and `exponent` (a value counts in base ^ exponent of
 ---the unit), `size` (how many values) and `bucket_size`.
----Usage: `print(stats:describe().exits.type)`
+---Usage: `for name, about in pairs(stats:describe()) do print(name, about.unit) end`
 ---@return table<string, table>
 ---Raises a kvm.error: pread.
 function stats:describe() end

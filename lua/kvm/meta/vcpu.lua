@@ -32,7 +32,7 @@ function vcpu:run(options) end
 
 ---Runs the guest again and again: an iterator over what `run` returns. A loop with a
 ---timeout ends after the exit "timeout"; without one it ends by `break`.
----Usage: `for reason, exit in cpu:exits { timeout = 5 } do print(reason) end`
+---Usage: `for reason, exit in cpu:exits { timeout = 0.5 } do print(reason, exit) end`
 ---@param options? {timeout: number?} timeout: in seconds, for the whole loop
 ---@return fun(): string, kvm.exit
 function vcpu:exits(options) end
@@ -46,7 +46,7 @@ function vcpu:kick() end
 ---Has KVM finish the instruction that exited, with what was answered, without running
 ---the guest further. Registers are final only after that (api.rst 5), or after the
 ---next run.
----Usage: `exit.value = 42; cpu:complete(); print(cpu.regs.rip)`
+---Usage: `exit.value = 42; cpu:complete(); print(cpu.regs)`
 ---@return string? reason nil when it is finished: the vCPU is at no exit then; else
 ---that of the instruction's next part
 ---@return kvm.exit? exit
@@ -78,7 +78,7 @@ function vcpu:ioctl(request, arg) end
 ---Usage: `cpu:enable_cap("ENFORCE_PV_FEATURE_CPUID", 1)`
 ---@param capability integer|string|table as `vm:enable_cap`
 ---@param ... integer up to four arguments
----@return integer 0
+---@return integer 0; of HYPERV_ENLIGHTENED_VMCS the version that is on
 ---Raises a kvm.error: EINVAL (not here, not now, or not these arguments).
 function vcpu:enable_cap(capability, ...) end
 
@@ -144,7 +144,7 @@ function vcpu:set_guest_debug(debug) end
 
 ---Reads a register by its 64-bit id, which says how wide it is. `vcpu.regs` has names.
 ---KVM_GET_ONE_REG, KVM_CAP_ONE_REG (api.rst 4.69).
----Usage: `local value = cpu:get_one_reg(cpu:get_reg_list()[1])`
+---Usage: `for _, id in ipairs(cpu:get_reg_list()) do print(id, cpu:get_one_reg(id)) end`
 ---@param id integer
 ---@return integer|string value a byte string above 64 bits
 ---Raises a kvm.error: ENOENT (no such register), EINVAL, EPERM (arm64: too early).
@@ -172,7 +172,7 @@ function vcpu:get_reg_list() end
 ---Sets an attribute of the vCPU (Documentation/virt/kvm/devices/vcpu.rst; arm64: PMU,
 ---timers, stolen time, see `kvm.arch.arm64.attr`; x86-64: the TSC's offset).
 ---KVM_SET_DEVICE_ATTR, KVM_CAP_DEVICE_CTRL and KVM_CAP_VCPU_ATTRIBUTES (api.rst 4.80).
----Usage: `cpu:set_device_attr("PMU_V3_CTRL", "PMU_V3_INIT")`
+---Usage: `cpu:set_device_attr("PMU_V3_CTRL", "PMU_V3_INIT") -- arm64`
 ---@param group integer|string a name of `kvm.DEVICE_GROUP`
 ---@param attr integer|string a name of `kvm.DEVICE_ATTR`
 ---@param value? integer|string an integer (4 or 8 bytes, as the attribute has it) or

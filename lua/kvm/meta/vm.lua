@@ -19,8 +19,8 @@ function vm:close() end
 
 ---Calls an ioctl that has no method. Where memory of this process would be at
 ---stake it refuses: ioctls with a method that keeps track of what it changes
----(`kvm.ioctls()` says `custom` or `pointer`), and an integer where the kernel takes
----a pointer.
+---(`kvm.ioctls()` says `custom` or `pointer`), an integer where the kernel takes a
+---pointer, and requests that are not KVM's (0xae in bits 8 to 15).
 ---Usage: `local result, bytes = vm:ioctl(0x4020aea5, ("\0"):rep(32))`
 ---@param request integer the number that the header's macro gives, 32 bits
 ---@param arg? string|integer the struct as bytes (as many as the number says, and
@@ -45,7 +45,7 @@ function vm:check_extension(capability) end
 ---@param capability integer|string|table a name of `kvm.CAP`, or all of struct
 ---kvm_enable_cap: {cap =, flags =, args = {...}}
 ---@param ... integer up to four arguments
----@return integer 0
+---@return integer what the kernel returns: 0
 ---Raises a kvm.error: EINVAL (not here, not now, or not these arguments).
 function vm:enable_cap(capability, ...) end
 
@@ -69,7 +69,7 @@ function vm:create_vcpu(id) end
 
 ---Makes a device of the kernel's.
 ---KVM_CREATE_DEVICE, KVM_CAP_DEVICE_CTRL (api.rst 4.79).
----Usage: `local gic = vm:create_device "ARM_VGIC_V3"`
+---Usage: `local gic = vm:create_device "ARM_VGIC_V3" -- arm64`
 ---@param type integer|string a name of `kvm.DEVICE`
 ---@param options? {test: boolean?} test: only ask whether the host has it
 ---@return kvm.device|boolean
@@ -155,7 +155,7 @@ function vm:get_dirty_log(slot) end
 ---Has pages logged again (and protected), after MANUAL_DIRTY_LOG_PROTECT2 is
 ---enabled.
 ---KVM_CLEAR_DIRTY_LOG, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 (api.rst 4.117).
----Usage: `vm:clear_dirty_log(0, 0, 64, bitmap)`
+---Usage: `vm:clear_dirty_log(0, 0, #bitmap * 8, bitmap)`
 ---@param slot integer its number
 ---@param first integer page, a multiple of 64
 ---@param n integer pages: a multiple of 64, or up to the end of the slot
@@ -321,7 +321,7 @@ function vm:ioeventfd(ioeventfd) end
 ---Sets an attribute of the VM (Documentation/virt/kvm/devices/vm.rst; arm64: the
 ---SMCCC filter, `kvm.arch.arm64.attr`).
 ---KVM_SET_DEVICE_ATTR, KVM_CAP_DEVICE_CTRL and KVM_CAP_VM_ATTRIBUTES (api.rst 4.80).
----Usage: `vm:set_device_attr("SMCCC_CTRL", "SMCCC_FILTER", ("I4I4B"):pack(0x84000000, 1, 1))`
+---Usage: `vm:set_device_attr("SMCCC_CTRL", "SMCCC_FILTER", filter) -- arm64`
 ---@param group integer|string a name of `kvm.DEVICE_GROUP`
 ---@param attr integer|string a name of `kvm.DEVICE_ATTR`
 ---@param value? integer|string an integer (4 or 8 bytes, as the attribute has it) or

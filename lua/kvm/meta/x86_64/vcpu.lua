@@ -268,7 +268,7 @@ function vcpu:get_nested_state() end
 
 ---Sets it; `size` is found out.
 ---KVM_SET_NESTED_STATE, KVM_CAP_NESTED_STATE (api.rst 4.115).
----Usage: `cpu:set_nested_state(state)`
+---Usage: `cpu:set_nested_state(cpu:get_nested_state())`
 ---@param state table kvm_nested_state, `data` as a byte string
 ---Raises a kvm.error: EINVAL.
 function vcpu:set_nested_state(state) end

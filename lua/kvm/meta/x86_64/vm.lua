@@ -193,15 +193,16 @@ function vm:memory_encrypt_op(command) end
 
 ---Pins memory that an SEV guest encrypts.
 ---KVM_MEMORY_ENCRYPT_REG_REGION, basic (api.rst 4.111).
----Usage: `vm:memory_encrypt_reg_region { addr = address, size = 0x1000 }`
----@param region table kvm_enc_region; the address is this process's
+---Usage: `vm:memory_encrypt_reg_region { addr = 0, size = 0x1000 }`
+---@param region table kvm_enc_region; `addr` is an address of this process, which
+---scripts do not have: it can only be 0
 ---Raises a kvm.error: ENOTTY (no memory encryption), EINVAL.
 function vm:memory_encrypt_reg_region(region) end
 
 ---Ends that.
 ---KVM_MEMORY_ENCRYPT_UNREG_REGION, basic (api.rst 4.112).
----Usage: `vm:memory_encrypt_unreg_region { addr = address, size = 0x1000 }`
----@param region table kvm_enc_region
+---Usage: `vm:memory_encrypt_unreg_region { addr = 0, size = 0x1000 }`
+---@param region table kvm_enc_region, as memory_encrypt_reg_region
 ---Raises a kvm.error: ENOTTY (no memory encryption), EINVAL.
 function vm:memory_encrypt_unreg_region(region) end
 
@@ -218,7 +219,8 @@ function vm:hyperv_eventfd(eventfd) end
 ---Sets up Xen's hypercall page.
 ---KVM_XEN_HVM_CONFIG, KVM_CAP_XEN_HVM (api.rst 4.28, 8.30).
 ---Usage: `vm:xen_hvm_config { flags = "INTERCEPT_HCALL", msr = 0x40000000 }`
----@param config table kvm_xen_hvm_config: `flags`, names of `kvm.XEN_HVM_CONFIG`
+---@param config table kvm_xen_hvm_config: `flags`, names of `kvm.XEN_HVM_CONFIG`; the
+---addresses of blobs can only be 0
 ---Raises a kvm.error: ENOTTY, EINVAL.
 function vm:xen_hvm_config(config) end
 
