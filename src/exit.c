@@ -27,9 +27,15 @@ static struct kl_vcpu *toexit(lua_State *L, int idx) {
   return v;
 }
 
+/* Before the page is looked at, and again wherever a finalizer or a metamethod
+ * may have run: it may have closed the vCPU. */
+static void checkpage(lua_State *L, const struct kl_vcpu *v) {
+  if (v->run == NULL) luaL_error(L, "kvm.vcpu is closed");
+}
+
 static struct kl_vcpu *checkexit(lua_State *L, int idx) {
   struct kl_vcpu *v = toexit(L, idx);
-  if (v->run == NULL) luaL_error(L, "kvm.vcpu is closed");
+  checkpage(L, v);
   return v;
 }
 
@@ -74,12 +80,17 @@ static void pushheld(lua_State *L, const struct kl_held *h) {
     lua_pushinteger(L, (lua_Integer)h->value);
 }
 
-/* Has the table at the top hold the field that the next element of held
- * tells. */
-static void hold(lua_State *L, int idx, struct kl_shown *s) {
-  struct kl_held *h = &s->held[s->n++];
-  lua_pushstring(L, h->field->name);
-  if (h->field->kind == KL_X_AT) {
+/* Puts what element i of held tells into the table at the top. A finalizer that
+ * had the table filled anew has done so already. */
+static void hold(lua_State *L, int idx, struct kl_shown *s, int i) {
+  struct kl_held *h = &s->held[i];
+  const struct kl_exit_field *f = h->field;
+  lua_pushstring(L, f->name);
+  if (i >= s->n || h->field != f) {
+    lua_pop(L, 1);
+    return;
+  }
+  if (f->kind == KL_X_AT) {
     s->loose = h;
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, idx, KL_VCPU_LOOSE);
@@ -110,20 +121,27 @@ static void snap(struct kl_vcpu *v) {
   memcpy(v->shown.snapshot, page(v) + KL_RUN_UNION, KL_SNAPSHOT);
 }
 
+/* Finds the fields that were asked for. */
+static void choose(struct kl_vcpu *v) {
+  struct kl_shown *s = &v->shown;
+  const struct kl_exit_row *row = kl_exitrow(s->exits, v->last_reason);
+  unsigned wanted = row != NULL ? s->wanted[v->last_reason] : 0;
+  for (int i = 0; wanted != 0; i++, wanted >>= 1)
+    if (wanted & 1 && holdable(v, &row->fields[i], &s->held[s->n])) s->n++;
+  s->is_write = iswrite(v);
+  s->reason = v->last_reason;
+  snap(v);
+}
+
 /* Has the table at the top hold the fields that were asked for. */
 static void fill(lua_State *L, int idx, struct kl_vcpu *v) {
   struct kl_shown *s = &v->shown;
   empty(L, s);
-  const struct kl_exit_row *row = kl_exitrow(s->exits, v->last_reason);
-  unsigned wanted = row != NULL ? s->wanted[v->last_reason] : 0;
-  for (int i = 0; wanted != 0; i++, wanted >>= 1)
-    if (wanted & 1 && holdable(v, &row->fields[i], &s->held[s->n]))
-      hold(L, idx, s);
-  lua_pushstring(L, kl_reasonname(s->exits, v->last_reason));
+  checkpage(L, v);
+  choose(v);
+  for (int i = 0; i < s->n; i++) hold(L, idx, s, i);
+  lua_pushstring(L, kl_reasonname(s->exits, s->reason));
   lua_setiuservalue(L, idx, KL_VCPU_REASON);
-  s->is_write = iswrite(v);
-  s->reason = v->last_reason;
-  snap(v);
 }
 
 /* Stores what differs in an exit of the same reason. False when other fields
@@ -138,6 +156,7 @@ static bool refresh(lua_State *L, struct kl_vcpu *v) {
     if (h->value == old) continue;
     pushheld(L, h);
     lua_setfield(L, -2, h->field->name);
+    checkpage(L, v);
   }
   snap(v);
   return true;
@@ -205,6 +224,7 @@ static void pushfield(lua_State *L, struct kl_vcpu *v, int i) {
     lua_getfield(L, -1, "__vcpu");
     lua_pushvalue(L, 1);
     fill(L, lua_gettop(L) - 1, v);
+    checkpage(L, v);
   }
   kl_pushexitfield(L, f, page(v), pagesize(v));
 }
@@ -249,13 +269,23 @@ static int exit_newindex(lua_State *L) {
   return 0;
 }
 
+/* Pushes a copy of the page, for what makes many Lua values of it. */
+static const unsigned char *pushpage(lua_State *L, const struct kl_vcpu *v) {
+  size_t n = pagesize(v);
+  unsigned char *copy = lua_newuserdatauv(L, n, 0);
+  checkpage(L, v);
+  return memcpy(copy, page(v), n);
+}
+
 /* exit:copy() -> table */
 static int exit_copy(lua_State *L) {
   struct kl_vcpu *v = checkexit(L, 1);
   kl_maxargs(L, 1);
   if (v->last_reason == KL_R_NONE)
     return luaL_error(L, "kvm.exit: the vCPU is at no exit");
-  kl_pushexitcopy(L, v->shown.exits, v->last_reason, page(v), pagesize(v));
+  size_t n = pagesize(v);
+  const unsigned char *copy = pushpage(L, v);
+  kl_pushexitcopy(L, v->shown.exits, v->last_reason, copy, n);
   return 1;
 }
 
@@ -294,6 +324,8 @@ static int exit_tostring(lua_State *L) {
     lua_pushstring(L, v->run ? "kvm.exit (no exit)" : "kvm.exit (closed)");
     return 1;
   }
+  size_t n = pagesize(v);
+  const unsigned char *copy = pushpage(L, v);
   luaL_Buffer b;
   luaL_buffinit(L, &b);
   luaL_addstring(&b, kl_reasonname(v->shown.exits, reason));
@@ -301,7 +333,7 @@ static int exit_tostring(lua_State *L) {
   const struct kl_exit_field *f = row != NULL ? row->fields : NULL;
   for (; f != NULL && f->name != NULL; f++) {
     char text[80];
-    kl_pushexitfield(L, f, page(v), pagesize(v));
+    kl_pushexitfield(L, f, copy, n);
     format(L, text);
     lua_pop(L, 1);
     luaL_addchar(&b, ' ');
@@ -326,7 +358,8 @@ void kl_newexit(lua_State *L, struct kl_vcpu *v) {
   v->shown.exits = kl_exitrows(L);
   v->shown.reason = KL_R_NONE;
   lua_createtable(L, 0, 16);
-  luaL_newlib(L, meta);
+  lua_createtable(L, 0, 8);
+  luaL_setfuncs(L, meta, 0);
   lua_pushliteral(L, "kvm.exit");
   lua_setfield(L, -2, "__name");
   lua_pushvalue(L, -3);

@@ -43,9 +43,12 @@ uint64_t kl_loadexitfield(const struct kl_exit_field *f,
 
 static void pushlist(lua_State *L, const struct kl_exit_field *f,
                      const unsigned char *p) {
+  enum { MOST = sizeof ((struct kvm_run *)0)->padding };
+  unsigned char copy[MOST]; /* making the table may run a finalizer */
+  memcpy(copy, p, (size_t)f->count * f->size);
   lua_createtable(L, f->count, 0);
   for (int i = 0; i < f->count; i++) {
-    lua_pushinteger(L, (lua_Integer)kl_loaduint(p + i * f->size, f->size));
+    lua_pushinteger(L, (lua_Integer)kl_loaduint(copy + i * f->size, f->size));
     lua_rawseti(L, -2, i + 1);
   }
 }
@@ -143,6 +146,7 @@ static void addrow(lua_State *L, struct kl_exits *x,
 }
 
 void kl_openexitrows(lua_State *L) {
+  if (kl_exitrows(L) != NULL) return; /* vCPUs have them: opened before */
   struct kl_exits *x = lua_newuserdatauv(L, sizeof *x, 1);
   memset(x, 0, sizeof *x);
   lua_newtable(L);

@@ -86,11 +86,13 @@ static void getevent(lua_State *L, const unsigned char *page, size_t n) {
   lua_remove(L, -2);
 }
 
-static void pushwords(lua_State *L, const __u64 *words, uint32_t n) {
+static void pushwords(lua_State *L, const __u64 words[16], uint32_t n) {
+  __u64 copy[16]; /* making the table may run a finalizer */
+  memcpy(copy, words, sizeof copy);
   if (n > 16) n = 16;
   lua_createtable(L, (int)n, 0);
   for (uint32_t i = 0; i < n; i++) {
-    lua_pushinteger(L, (lua_Integer)words[i]);
+    lua_pushinteger(L, (lua_Integer)copy[i]);
     lua_rawseti(L, -2, i + 1);
   }
 }

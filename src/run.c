@@ -151,6 +151,7 @@ static void begin(struct kl_vcpu *v) {
   struct kl_context *context = v->handle.context;
   v->is_running = true;
   v->outer = context->running;
+  __atomic_signal_fence(__ATOMIC_RELEASE); /* for kvmlua_interrupt */
   context->running = v;
 }
 
@@ -303,14 +304,18 @@ int kl_vcpu_complete(lua_State *L) {
     return luaL_error(L, "kvm.vcpu is running: complete it after run returns");
   bool kicked = v->run->immediate_exit;
   int stop = v->handle.context->stop;
+  begin(v); /* nor may a tracer close it */
   v->run->immediate_exit = 1;
   int reason = kl_enter(L, v);
   v->run->immediate_exit = kicked;
   v->handle.context->stop = stop;
+  end(v);
   if (reason < 0) return failrun(L, v, 1, v->error);
   v->last_reason = reason == KL_R_INTR ? KL_R_NONE : reason;
-  kl_hideexit(L, 1, v);
-  if (reason == KL_R_INTR) return 0;
+  if (reason == KL_R_INTR) {
+    kl_hideexit(L, 1, v);
+    return 0;
+  }
   kl_pushexit(L, 1, v);
   return 2;
 }
