@@ -99,8 +99,21 @@ static void openclasses(lua_State *L) {
   lua_pop(L, 1);
 }
 
+/* Classes are registered by name: those of another copy of this library in the
+ * same state would get our methods, which do not know their objects. */
+static void checkcopies(lua_State *L) {
+  if (luaL_getmetatable(L, kl_vm_class.name) == LUA_TTABLE) {
+    lua_getfield(L, -1, "__gc");
+    if (lua_tocfunction(L, -1) != kl_vm_class.close)
+      luaL_error(L, "this Lua state has another copy of kvm.core: use that one");
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
 KVMLUA_API int luaopen_kvm_core(lua_State *L) {
   luaL_checkversion(L);
+  checkcopies(L);
   luaL_newlib(L, functions);
   lua_newtable(L);
   lua_setfield(L, -2, "class");
