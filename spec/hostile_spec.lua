@@ -4,6 +4,7 @@
 -- is in spec/torture/finalizers.lua.
 local kvm = require "kvm"
 local core = require "kvm.core"
+local machine = require "spec.guests.machine"
 local raises = require "spec.support.raises"
 local ioctls = core.ioctls()
 
@@ -97,6 +98,69 @@ describe("a tracer that closes the VM", function()
     assert.is_true(ok)
     assert.is_false(device:has_device_attr(99, 99))
     device:close()
+  end)
+end)
+
+describe("a tracer that closes the vCPU", function()
+  it("does so after complete() at the earliest", function()
+    local vm <close> = kvm.create_vm()
+    local cpu <close> = vm:create_vcpu()
+    local refused
+    during("KVM_RUN", function()
+      refused = select(2, pcall(cpu.close, cpu))
+    end, cpu.complete, cpu)
+    assert.matches("kvm.vcpu is running", refused)
+    assert.is_table(cpu:get_mp_state())
+  end)
+end)
+
+describe("metamethods of an exit", function()
+  it("may close the vCPU", function()
+    local g <close> = machine.start "store"
+    g:run()
+    local meta = getmetatable(g.cpu.exit)
+    local old = meta.__newindex
+    finally(function() meta.__newindex = old end)
+    for _, name in ipairs { "gpa", "size", "value" } do
+      assert.is_number(g.cpu.exit[name])
+      rawset(g.cpu.exit, name, nil)
+    end
+    meta.__newindex = function() g.cpu:close() end
+    raises("kvm.vcpu is closed", g.run, g)
+    raises("kvm.vcpu is closed", function() return g.cpu.exit.value end)
+  end)
+end)
+
+describe("kvm.core", function()
+  local opener = package.searchers[1] "kvm.core"
+  if type(opener) ~= "function" then
+    opener = package.loadlib(package.searchpath("kvm.core", package.cpath),
+      "luaopen_kvm_core")
+  end
+
+  it("can be opened again", function()
+    local g <close> = machine.start "store"
+    local reason, exit = g:run()
+    assert.equal("mmio", reason)
+    assert.is_table(opener())
+    collectgarbage()
+    local junk = {}
+    for i = 1, 1000 do junk[i] = ("x"):rep(i) end
+    assert.equal(machine.MMIO + 1, exit.gpa)
+    assert.equal("mmio", (g:run()))
+  end)
+
+  it("is there once in a state", function()
+    local path = package.searchpath("kvm.core", package.cpath)
+    if not path then return pending "kvm.core is part of the executable" end
+    local name <const> = os.tmpname()
+    finally(function() os.remove(name) end)
+    local from <close> = io.open(path, "rb")
+    local to = io.open(name, "wb")
+    to:write(from:read "a")
+    to:close()
+    raises("another copy of kvm.core",
+      assert(package.loadlib(name, "luaopen_kvm_core")))
   end)
 end)
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env lua5.4
 -- SPDX-License-Identifier: MIT
 -- Everything that can go wrong below a script: objects closed and collected in
--- every order, allocations that fail, system calls that fail.
+-- every order, finalizers at every allocation, allocations that fail, system
+-- calls that fail.
 package.path = "./?.lua;" .. package.path
 local harness = require "spec.support.harness"
 require "spec.helper"
@@ -33,6 +34,15 @@ harness.parallel(orders, function(output)
 end)
 print(total .. " orders of close and collection")
 harness.result(total == 3840, "every order was tried", tostring(total))
+
+-- ---- finalizers -------------------------------------------------------------------
+
+harness.parallel({ { "finalizers", ("%slua5.4 spec/torture/finalizers.lua 5")
+  :format(harness.sanitized()) } }, function(output)
+  local count = tonumber(output:match "^(%d+) storms\n$")
+  print((count or "no") .. " storms of finalizers")
+  return count and count > 1000
+end)
 
 -- ---- allocations ----------------------------------------------------------------
 
