@@ -4,11 +4,11 @@
 ---All registers of a vCPU by name, whichever ioctl carries them. Integers up to 64
 ---bits (those above 2^63 - 1 are negative in Lua), byte strings, the lowest first,
 ---above. Reading and assigning one is exact; a call with a table (`cpu.regs { rip = 1,
----rflags = 2 }`) sets many at once, and checks all before it sets the first; `pairs` gives those that the vCPU has, in
----the manual's order; `tostring` is a dump. A name that is not there raises. Where
----the kernel can (KVM_CAP_SYNC_REGS, api.rst 6.74), registers travel in the kvm_run
----page and cost no ioctl. Registers are not final while an exit waits for its
----answer: see `vcpu:complete`.
+---rflags = 2 }`) sets many at once, and checks all before it sets the first; `pairs`
+---gives those that the vCPU has, in the manual's order; `tostring` is a dump. A name
+---that is not there raises. Where the kernel can (KVM_CAP_SYNC_REGS, api.rst 6.74),
+---registers travel in the kvm_run page and cost no ioctl. Registers are not final while
+---an exit waits for its answer: see `vcpu:complete`.
 ---Usage: `for name, value in pairs(cpu.regs) do print(name, value) end; print(cpu.regs)`
 ---@class kvm.regs
 ---@field [string] integer|string
