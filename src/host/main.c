@@ -2,6 +2,7 @@
 /* kvmlua [options] [script [args]], as lua's (manual, section 7). */
 #include <lauxlib.h>
 #include <lualib.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,8 +205,17 @@ static int pmain(lua_State *L) {
   return 0;
 }
 
+/* Scripts read guest memory into strings of many pages. What the collector
+ * frees of them stays for the next ones: fresh pages from the kernel cost more
+ * than filling them. */
+static void keepmemory(void) {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
+}
+
 int main(int argc, char **argv) {
   struct host h = {.argc = argc, .argv = argv};
+  keepmemory();
   if (!kl_parseoptions(argc, argv, &h.options)) {
     kl_freeoptions(&h.options);
     return KL_USAGE;
