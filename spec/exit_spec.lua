@@ -193,9 +193,9 @@ describe("a read", function()
     local _, exit = g:run()
     raises("exit.value: 256 does not fit in 1 bytes", set, exit, "value", 256)
     raises("exit.value: -1 does not fit", set, exit, "value", -1)
-    raises("number expected, got nil", set, exit, "value", nil)
-    raises("number expected, got table", set, exit, "value", {})
-    raises("no integer representation", set, exit, "value", 1.5)
+    raises("exit.value: an integer expected, got nil", set, exit, "value", nil)
+    raises("exit.value: an integer expected, got table", set, exit, "value", {})
+    raises("exit.value: an integer expected, got number", set, exit, "value", 1.5)
     raises("exit.data: 2 bytes given, the access has 1", set, exit, "data",
       "ab")
     raises("exit.data: 0 bytes given, the access has 1", set, exit, "data",

@@ -38,6 +38,24 @@ describe("help()", function()
     assert.same({ help.text "vm:map" }, printed)
   end)
 
+  it("says when its files are not there", function()
+    local code = [[
+      local path = package.path
+      local help = require "kvm.help"
+      package.path = "/nonexistent/?.lua"
+      package.preload["kvm.embedded"] = nil
+      io.write(help.text "vm:map")]]
+    local file = os.tmpname()
+    local handle = assert(io.open(file, "w"))
+    handle:write(("package.path, package.cpath = %q, %q\n%s"):format(package.path,
+      package.cpath, code))
+    handle:close()
+    local pipe <close> = assert(io.popen("lua5.4 " .. file))
+    local answer = pipe:read "a"
+    os.remove(file)
+    assert.truthy(answer:find("there is no help: kvm/meta/vm.lua", 1, true))
+  end)
+
   it("says what it is when it is shown", function()
     assert.equal("help() shows what there is", tostring(help))
   end)

@@ -82,7 +82,8 @@ describe("vm:map", function()
     raises("size or kvm.memory expected, got table", vm.map, vm, 0, {})
     raises("size or kvm.memory expected, got userdata", vm.map, vm, 0, vm)
     raises("size or kvm.memory expected, got nil", vm.map, vm, 0)
-    raises("bad argument #3 to 'map' (unknown field 'read_only')",
+    raises("bad argument #3 to 'map' (unknown field 'read_only' "
+      .. "(expected log_dirty, offset, readonly, size or slot))",
       vm.map, vm, 0, PAGE, { read_only = true })
     raises("(field 'readonly': boolean expected, got number)",
       vm.map, vm, 0, PAGE, { readonly = 1 })

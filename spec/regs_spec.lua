@@ -125,9 +125,9 @@ describe("kvm.regs: many at once", function()
   end)
 
   it("takes one table", function()
-    raises("table expected, got number", r, 5)
-    raises("table expected, got no value", r)
-    raises("surplus argument", r, {}, {})
+    raises("called with a dot and one table", r, 5)
+    raises("called with a dot and one table", r)
+    raises("called with a dot and one table", r, {}, {})
     r {}
   end)
 

@@ -34,8 +34,8 @@ describe("vcpu:run", function()
   it("takes a timeout and nothing else", function()
     local g <close> = machine.start "count"
     local run = g.cpu.run
-    raises("unknown field 'time' (expected timeout)", run, g.cpu, { time = 1 })
-    raises("unknown field '1' (expected timeout)", run, g.cpu, { 1 })
+    raises("unknown field 'time' (expected timeout or interrupt_window)", run, g.cpu, { time = 1 })
+    raises("unknown field '1' (expected timeout or interrupt_window)", run, g.cpu, { 1 })
     raises("table expected, got number", run, g.cpu, 5)
     raises("surplus argument (at most 2)", run, g.cpu, {}, 1)
     raises("number expected, got boolean", run, g.cpu, { timeout = true })

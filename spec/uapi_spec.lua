@@ -247,7 +247,7 @@ describe("the kernel's header", function()
     local unknown, found = {}, 0
     for _, macro in ipairs(sorted(macros)) do
       local name = macro:match("^KVM_EXIT_([A-Z0-9_]+)$")
-      if name and core.EXIT[name] then
+      if name and rawget(core.EXIT, name) then
         found = found + 1
       elseif name and not exempt.exits[name] then
         unknown[#unknown + 1] = macro
@@ -267,7 +267,7 @@ describe("the kernel's header", function()
       local name = macro:match("^KVM_CAP_([A-Z0-9_]+)$")
       if name then
         found = found + 1
-        if not (core.CAP[name] or exempt.capabilities[name]) then
+        if not (rawget(core.CAP, name) or exempt.capabilities[name]) then
           unknown[#unknown + 1] = macro
         end
       end
@@ -278,9 +278,9 @@ describe("the kernel's header", function()
 
   it("has no exemption for what has a row", function()
     for name in pairs(exempt.ioctls) do assert.is_nil(ioctls[name], name) end
-    for name in pairs(exempt.exits) do assert.is_nil(core.EXIT[name], name) end
+    for name in pairs(exempt.exits) do assert.is_nil(rawget(core.EXIT, name), name) end
     for name in pairs(exempt.capabilities) do
-      assert.is_nil(core.CAP[name], name)
+      assert.is_nil(rawget(core.CAP, name), name)
     end
   end)
 

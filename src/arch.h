@@ -34,6 +34,9 @@ extern const unsigned kl_arch_buses;
  * and ports. */
 bool kl_arch_access(struct kl_vcpu *v, struct kl_access *access);
 
+/* Whether run{interrupt_window = true} means something here. */
+extern const bool kl_arch_interrupt_window;
+
 /* Methods beyond the ioctls, each ends with {NULL, NULL}. */
 extern const luaL_Reg kl_arch_system_methods[];
 extern const luaL_Reg kl_arch_vm_methods[];

@@ -125,12 +125,14 @@ uint64_t kl_checkrange(lua_State *L, int idx, const char *what, uint64_t min,
   return v;
 }
 
-int64_t kl_checkseconds(lua_State *L, int idx, const char *what) {
-  lua_Number s = luaL_checknumber(L, idx);
-  if (!(s >= 0 && s <= 1e9)) {
-    luaL_argerror(L, idx,
-                  lua_pushfstring(L, "%s %f is not a duration of 0 to 1e9 "
-                                     "seconds", what, s));
+int64_t kl_checkseconds(lua_State *L, int idx, int arg, const char *what) {
+  int is_number;
+  lua_Number s = lua_tonumberx(L, idx, &is_number);
+  if (!is_number || !(s >= 0 && s <= 1e9)) {
+    luaL_argerror(L, arg,
+                  lua_pushfstring(L, "%s %s is not a duration of 0 to 1e9 "
+                                     "seconds", what,
+                                  luaL_tolstring(L, idx, NULL)));
   }
   return (int64_t)(s * 1e9);
 }
@@ -150,9 +152,22 @@ static int pushgroup(lua_State *L, const char *group, bool create) {
   return lua_type(L, -1);
 }
 
+/* A name that a group lacks: a typing error, which must not become nil. Numbers
+ * without a name are nil. Upvalue: the group. */
+static int missingconstant(lua_State *L) {
+  if (lua_type(L, 2) != LUA_TSTRING) return 0;
+  return luaL_error(L, "kvm.%s has no '%s'",
+                    lua_tostring(L, lua_upvalueindex(1)), lua_tostring(L, 2));
+}
+
 void kl_newconstants(lua_State *L, const char *group,
                      const struct kl_constant *rows) {
   pushgroup(L, group, true);
+  lua_createtable(L, 0, 1);
+  lua_pushstring(L, group);
+  lua_pushcclosure(L, missingconstant, 1);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
   for (; rows->name != NULL; rows++) {
     lua_pushinteger(L, rows->value);
     lua_setfield(L, -2, rows->name);

@@ -65,8 +65,9 @@ void kl_maxargs(lua_State *L, int max);
 uint64_t kl_checkrange(lua_State *L, int idx, const char *what, uint64_t min,
                        uint64_t max);
 
-/* The duration at idx in nanoseconds, given in seconds (0 to 1e9). */
-int64_t kl_checkseconds(lua_State *L, int idx, const char *what);
+/* The duration at idx in nanoseconds, given in seconds (0 to 1e9); it is, or is
+ * a field of, argument arg. */
+int64_t kl_checkseconds(lua_State *L, int idx, int arg, const char *what);
 
 /* Flags: an integer, a name of the constant group, or a list of names.
  * what is used in errors ("kvm_userspace_memory_region.flags"). The groups

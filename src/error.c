@@ -17,8 +17,8 @@ static const struct kl_hint hints[] = {
      "virtual machine, nested virtualization must be on. tools/box runs the "
      "command in an emulated machine that has it"},
     {"open", EACCES,
-     "add yourself to the group that owns /dev/kvm (usually: sudo usermod -aG "
-     "kvm $USER, then log in again)"},
+     "ls -l /dev/kvm tells who may: usually a group that you can be added to "
+     "(sudo usermod -aG kvm $USER, then log in again), otherwise root alone"},
     {"open", EPERM, "the container or sandbox does not let you open /dev/kvm"},
     {"open", ENODEV, "KVM is in this kernel, but the processor's "
                      "virtualization is absent or off in the firmware"},
@@ -56,6 +56,7 @@ static const struct kl_hint hints[] = {
     {"KVM_GET_STATS_FD", ENOTTY, "this kernel has no binary statistics"},
     {"KVM_SET_ONE_REG", ENOENT, "this vCPU has no register of that id"},
     {"KVM_GET_ONE_REG", ENOENT, "this vCPU has no register of that id"},
+    {"KVM_RUN", ENOSPC, "the VM has no memory: vm:map first"},
     {NULL, EIO,
      "a VM belongs to the process that made it; after a fork, or when the VM "
      "died, its descriptors answer no more"},

@@ -89,7 +89,7 @@ static int event_wait(lua_State *L) {
   kl_maxargs(L, 2);
   struct timespec t, *timeout = NULL;
   if (!lua_isnoneornil(L, 2)) {
-    int64_t ns = kl_checkseconds(L, 2, "timeout");
+    int64_t ns = kl_checkseconds(L, 2, 2, "timeout");
     t = (struct timespec){ns / 1000000000, ns % 1000000000};
     timeout = &t;
   }

@@ -93,6 +93,15 @@ void kl_pushexitcopy(lua_State *L, const struct kl_exits *x, int reason,
 
 /* ---- writing --------------------------------------------------------------- */
 
+uint64_t kl_exitinteger(lua_State *L, const char *field) {
+  int is_int;
+  uint64_t v = (uint64_t)lua_tointegerx(L, -1, &is_int);
+  if (!is_int || lua_type(L, -1) != LUA_TNUMBER)
+    luaL_error(L, "exit.%s: an integer expected, got %s", field,
+               luaL_typename(L, -1));
+  return v;
+}
+
 void kl_storeexitfield(lua_State *L, const struct kl_exit_row *row,
                        const struct kl_exit_field *f, unsigned char *page,
                        size_t n) {
@@ -102,13 +111,8 @@ void kl_storeexitfield(lua_State *L, const struct kl_exit_row *row,
     f->set(L, page, n);
     return;
   }
-  int is_int = 1;
-  uint64_t v = lua_isboolean(L, -1)
-                   ? (uint64_t)lua_toboolean(L, -1)
-                   : (uint64_t)lua_tointegerx(L, -1, &is_int);
-  if (!is_int)
-    luaL_error(L, "exit.%s: an integer expected, got %s", f->name,
-               luaL_typename(L, -1));
+  uint64_t v = lua_isboolean(L, -1) ? (uint64_t)lua_toboolean(L, -1)
+                                    : kl_exitinteger(L, f->name);
   if (f->size < 8 && v >> (8 * f->size) != 0)
     luaL_error(L, "exit.%s: %I does not fit in %d bits", f->name,
                (lua_Integer)v, (int)(8 * f->size));

@@ -42,7 +42,10 @@ static void getdata(lua_State *L, const unsigned char *page, size_t n) {
 static void setdata(lua_State *L, unsigned char *page, size_t n) {
   struct kvm_run *run = (void *)page;
   size_t given, len = mmiolen(run);
-  const char *bytes = luaL_checklstring(L, -1, &given);
+  if (lua_type(L, -1) != LUA_TSTRING)
+    luaL_error(L, "exit.data: a byte string expected, got %s",
+               luaL_typename(L, -1));
+  const char *bytes = lua_tolstring(L, -1, &given);
   (void)n;
   if (given != len)
     luaL_error(L, "exit.data: %d bytes given, the access has %d", (int)given,
@@ -60,7 +63,7 @@ static const unsigned char *valueat(const unsigned char *page, size_t n,
 
 static void setvalue(lua_State *L, unsigned char *page, size_t n) {
   struct kvm_run *run = (void *)page;
-  uint64_t v = (uint64_t)luaL_checkinteger(L, -1);
+  uint64_t v = kl_exitinteger(L, "value");
   size_t len = mmiolen(run);
   (void)n;
   if (len < 8 && v >> (8 * len) != 0)

@@ -196,6 +196,22 @@ void kl_setfield(lua_State *L, const struct kl_layout *layout,
   lua_settop(L, top - 1);
 }
 
+/* The key at the top is no field. */
+static int nofield(lua_State *L, const struct kl_layout *layout) {
+  luaL_Buffer b;
+  const char *key = luaL_tolstring(L, -1, NULL), *comma = "";
+  luaL_buffinit(L, &b);
+  for (size_t i = 0; i < layout->nfields; i++) {
+    if (layout->fields[i].kind == KL_PAD) continue;
+    luaL_addstring(&b, comma);
+    luaL_addstring(&b, layout->fields[i].name);
+    comma = ", ";
+  }
+  luaL_pushresult(&b);
+  return luaL_error(L, "%s has no field '%s' (it has %s)", layout->name, key,
+                    lua_tostring(L, -1));
+}
+
 void kl_setstruct(lua_State *L, int idx, const struct kl_layout *layout,
                   void *data) {
   idx = lua_absindex(L, idx);
@@ -206,9 +222,10 @@ void kl_setstruct(lua_State *L, int idx, const struct kl_layout *layout,
         lua_type(L, -2) == LUA_TSTRING
             ? kl_findfield(layout, lua_tostring(L, -2))
             : NULL;
-    if (f == NULL)
-      luaL_error(L, "%s has no field '%s'", layout->name,
-                 luaL_tolstring(L, -2, NULL));
+    if (f == NULL) {
+      lua_pop(L, 1);
+      nofield(L, layout);
+    }
     kl_setfield(L, layout, f, data);
   }
 }

@@ -235,6 +235,9 @@ struct kl_exit_field {
   void (*set)(lua_State *L, unsigned char *run, size_t run_size);
 };
 
+/* The integer at the top of the stack, for a field of an exit. */
+uint64_t kl_exitinteger(lua_State *L, const char *field);
+
 struct kl_exit_row {
   int reason;
   const char *name; /* the suffix of KVM_EXIT_ in lower case */

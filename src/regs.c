@@ -231,8 +231,9 @@ static void writesingles(lua_State *L, struct kl_regs *o) {
 
 static int regs_call(lua_State *L) {
   struct kl_regs *o = checkregs(L, 1);
-  kl_maxargs(L, 2);
-  luaL_checktype(L, 2, LUA_TTABLE);
+  if (lua_gettop(L) != 2 || !lua_istable(L, 2))
+    return luaL_error(L, "kvm.regs is called with a dot and one table: "
+                         "cpu.regs { name = value }");
   struct kl_batch *b = kl_newbatch(L, o);
   int left = checkall(L, b);
   kl_commit(L, b);

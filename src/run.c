@@ -231,25 +231,33 @@ static KL_HOT int run(lua_State *L, struct kl_vcpu *v, int idx,
   return 2;
 }
 
-/* The timeout of the options at idx in nanoseconds; -1: none. */
-static int64_t timeoutof(lua_State *L, int idx) {
-  static const char *const names[] = {"timeout", NULL};
+/* Takes the options at idx: gives the timeout in nanoseconds (-1: none), and
+ * asks for the interrupt window when they do. */
+static int64_t takeoptions(lua_State *L, int idx, struct kl_vcpu *v) {
+  static const char *const names[] = {"timeout", "interrupt_window", NULL};
+  v->run->request_interrupt_window = 0;
   if (lua_isnoneornil(L, idx)) return -1;
   kl_checkoptions(L, idx, names);
   int64_t ns = -1;
-  if (lua_getfield(L, idx, "timeout") != LUA_TNIL)
-    ns = kl_checkseconds(L, -1, "timeout");
+  if (kl_option(L, idx, "timeout") != LUA_TNIL)
+    ns = kl_checkseconds(L, -1, idx, "timeout");
   lua_pop(L, 1);
+  bool window = kl_optboolean(L, idx, "interrupt_window", false);
+  if (window && !kl_arch_interrupt_window)
+    luaL_argerror(L, idx, "this machine has no interrupt_window");
+  v->run->request_interrupt_window = window;
   return ns;
 }
 
-/* vcpu:run{timeout = seconds}? -> reason, exit */
+/* vcpu:run{timeout = seconds, interrupt_window = bool}? -> reason, exit */
 int kl_vcpu_run(lua_State *L) {
   struct kl_vcpu *v = kl_checkvcpu(L, 1);
   int64_t timeout = -1;
   if (lua_gettop(L) > 1) {
     kl_maxargs(L, 2);
-    timeout = timeoutof(L, 2);
+    timeout = takeoptions(L, 2, v);
+  } else {
+    v->run->request_interrupt_window = 0;
   }
   return run(L, v, 1, timeout);
 }
@@ -276,9 +284,9 @@ static int nextexit(lua_State *L) {
 /* vcpu:exits{timeout = seconds}? -> iterator over reason, exit. The timeout is
  * for the whole loop, which ends after the exit "timeout". */
 int kl_vcpu_exits(lua_State *L) {
-  kl_checkvcpu(L, 1);
+  struct kl_vcpu *v = kl_checkvcpu(L, 1);
   kl_maxargs(L, 2);
-  int64_t timeout = timeoutof(L, 2);
+  int64_t timeout = takeoptions(L, 2, v);
   lua_settop(L, 1);
   lua_pushinteger(L, timeout < 0 ? -1 : kl_now() + timeout);
   lua_pushboolean(L, false);

@@ -10,6 +10,7 @@ local MAP_OPTIONS = {
   readonly = "boolean", log_dirty = "boolean",
   slot = "integer", offset = "integer", size = "integer",
 }
+local MAP_NAMES = "log_dirty, offset, readonly, size or slot"
 local NOT_PAGES = "%s 0x%x is not a multiple of the page size 0x%x"
 
 ---Raises for the caller of the verb that calls this.
@@ -52,10 +53,14 @@ local function map_error(gpa, what, opts)
   elseif size and (size <= 0 or size % PAGE ~= 0) then
     return 2, NOT_PAGES:format("size", size, PAGE)
   end
+  if type(opts) ~= "table" then
+    return 3, ("a table of options expected, got %s"):format(type(opts))
+  end
   for name, value in pairs(opts) do
     local wanted = MAP_OPTIONS[name]
     if not wanted then
-      return 3, ("unknown field '%s'"):format(tostring(name))
+      return 3, ("unknown field '%s' (expected %s)"):format(
+        tostring(name), MAP_NAMES)
     elseif math.type(value) ~= wanted and type(value) ~= wanted then
       return 3, ("field '%s': %s expected, got %s"):format(name, wanted,
         type(value))

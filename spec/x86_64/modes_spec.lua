@@ -86,7 +86,7 @@ describe("kvm.arch.x86_64.modes: tables", function()
     raises("(unknown option 'at')", modes.real, { at = 0 })
     raises("(at 4660 is not a multiple of the page size 0x1000)",
       modes.long64, p, { at = 0x1234 })
-    raises("(at nil is not", modes.prot32, p, {})
+    raises("(option 'at' is missing", modes.prot32, p, {})
   end)
 end)
 

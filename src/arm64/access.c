@@ -4,6 +4,8 @@
  * not copy: a script reads and writes cpu.regs. */
 #include "../arch.h"
 
+const bool kl_arch_interrupt_window = false;
+
 const unsigned kl_arch_buses = 1u << KL_MMIO;
 
 bool kl_arch_access(struct kl_vcpu *v, struct kl_access *a) {

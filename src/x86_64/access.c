@@ -3,6 +3,8 @@
  * hypercalls. */
 #include "../arch.h"
 
+const bool kl_arch_interrupt_window = true;
+
 const unsigned kl_arch_buses =
     1u << KL_MMIO | 1u << KL_PIO | 1u << KL_MSR | 1u << KL_HYPERCALL;
 

@@ -71,7 +71,8 @@ const struct kl_hint kl_arch_hints[] = {
      "with an in-kernel interrupt controller, interrupts come from irq_line, "
      "signal_msi or an irqfd"},
     {"KVM_INTERRUPT", EEXIST,
-     "one is pending already: run until exit \"irq_window_open\""},
+     "one is pending already: run{interrupt_window = true} until the exit "
+     "irq_window_open, then inject"},
     {"KVM_INTERRUPT", EINVAL, "vectors are 0 to 255"},
     {"KVM_SET_BOOT_CPU_ID", EBUSY, "choose it before the first vCPU"},
 

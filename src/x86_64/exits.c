@@ -76,7 +76,7 @@ static void set_iovalue(lua_State *L, unsigned char *page, size_t run_size) {
   const struct kvm_run *run = (const void *)page;
   size_t n, size = run->io.size;
   unsigned char *p = iodata(page, run_size, &n);
-  uint64_t v = (uint64_t)luaL_checkinteger(L, -1);
+  uint64_t v = kl_exitinteger(L, "value");
   if (p == NULL || n < size || size > 4)
     luaL_error(L, "exit.value: the access has no data");
   if (v >> (8 * size) != 0)
@@ -202,10 +202,16 @@ static fields tdx = {
     TDXW("r13", get_tdvmcall_info.r13), TDXW("r14", get_tdvmcall_info.r14),
     TDX("vector", setup_event_notify.vector), END};
 
+/* What run{interrupt_window = true} waited for. */
+static fields window = {
+    BOOL("ready_for_interrupt_injection", ready_for_interrupt_injection),
+    BOOL("if_flag", if_flag), END};
+
 const struct kl_exit_row kl_arch_exits[] = {
     {KVM_EXIT_IO, "io", io},
     {KVM_EXIT_HYPERCALL, "hypercall", hypercall},
     {KVM_EXIT_DEBUG, "debug", debug},
+    {KVM_EXIT_IRQ_WINDOW_OPEN, "irq_window_open", window},
     {KVM_EXIT_SET_TPR, "set_tpr", set_tpr},
     {KVM_EXIT_IOAPIC_EOI, "ioapic_eoi", ioapic_eoi},
     {KVM_EXIT_HYPERV, "hyperv", hyperv},

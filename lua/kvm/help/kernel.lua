@@ -129,7 +129,7 @@ end
 ---@return string? text nil: it is none
 function M.constants(topic, about)
   local group, name = split(topic)
-  local value = group and core[group][name]
+  local value = group and rawget(core[group], name)
   if value then return ("kvm.%s.%s = %s"):format(group, name, number(value)) end
   if not group or name ~= "" then return nil end
   return ("kvm.%s    %s\n\n%s"):format(group, about(group) or "", all(group))

@@ -20,7 +20,9 @@ local vcpu = {}
 ---interrupted: that is the exit "intr".
 ---KVM_RUN, basic (api.rst 4.10, 5).
 ---Usage: `local reason, exit = cpu:run { timeout = 1 }`
----@param options? {timeout: number?} timeout: in seconds, 0 to 1e9; nil: none
+---@param options? {timeout: number?, interrupt_window: boolean?} timeout: in seconds, 0
+---to 1e9; nil: none. interrupt_window (x86-64): exit "irq_window_open" as soon as the
+---guest can take an interrupt (kvm_run.request_interrupt_window)
 ---@return string reason the suffix of KVM_EXIT_ in lower case, "intr", "timeout", or
 ---"unknown"
 ---@return kvm.exit exit `vcpu.exit`

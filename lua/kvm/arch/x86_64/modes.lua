@@ -47,6 +47,10 @@ local function check(options, names, fn)
     end
   end
   local at = options.at
+  if names.at and at == nil then
+    error(("bad argument to '%s' (option 'at' is missing: where its tables go)")
+      :format(fn), 3)
+  end
   if names.at and (math.type(at) ~= "integer" or at & 0xfff ~= 0) then
     error(("bad argument to '%s' (at %s is not a multiple of the page size "
       .. "0x1000)"):format(fn, tostring(at)), 3)
@@ -160,8 +164,7 @@ local long64_options = merge({ size = 1, page = 1, ist = 1 }, prot32_options)
 
 ---64-bit mode. The first size bytes are mapped to themselves. The vCPU's CPUID
 ---must have long mode: set_cpuid2 comes first.
----Usage: `cpu.regs(modes.long64(vm, { at = 0x1000, entry = 0x100000, user =
----true }))`
+---Usage: `cpu.regs(modes.long64(vm, { at = 0x1000, entry = 0x100000 }))`
 ---@param target table|userdata as above
 ---@param options table as for prot32, and `size` (1 GiB), `page`: the largest
 ---page, 0x200000 (default) or 0x1000; `ist`: a list of stacks for gates. With

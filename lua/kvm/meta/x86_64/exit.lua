@@ -40,10 +40,13 @@
 ---Usage: `for reason in cpu:exits() do if reason == "hlt" then break end end`
 ---@class kvm.exit.hlt: kvm.exit
 
----An interrupt can be injected now, `vcpu:interrupt`. kvmlua does not ask for it.
+---An interrupt can be injected now, with `vcpu:interrupt`: what a run with the option
+---`interrupt_window` waits for. Not with an in-kernel interrupt controller.
 ---KVM_EXIT_IRQ_WINDOW_OPEN.
 ---Usage: `if reason == "irq_window_open" then cpu:interrupt { irq = 32 } end`
 ---@class kvm.exit.irq_window_open: kvm.exit
+---@field ready_for_interrupt_injection boolean the guest would take one at once
+---@field if_flag boolean RFLAGS.IF
 
 ---A triple fault: the guest is dead. On AMD the registers have been reset already.
 ---KVM_EXIT_SHUTDOWN.

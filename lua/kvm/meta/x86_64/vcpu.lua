@@ -170,12 +170,13 @@ function vcpu:pre_fault_memory(range) end
 -- ---- interrupts ----------------------------------------------------------------------
 
 ---Queues an external interrupt, where no interrupt controller is in the kernel. The
----guest takes it as soon as it can.
+---guest takes it at the next entry, even with RFLAGS.IF clear, and a second one
+---replaces it: run with `interrupt_window` first, until the exit "irq_window_open".
 ---KVM_INTERRUPT, basic (api.rst 4.16).
 ---Usage: `cpu:interrupt { irq = 0x20 }`
 ---@param interrupt table kvm_interrupt: `irq`, a vector of 0 to 255
----Raises a kvm.error: EEXIST (one waits already), EINVAL, ENXIO (an interrupt
----controller is in the kernel).
+---Raises a kvm.error: EEXIST (a split controller: one waits already), EINVAL, ENXIO
+---(an interrupt controller is in the kernel).
 function vcpu:interrupt(interrupt) end
 
 ---Queues a non-maskable interrupt.
