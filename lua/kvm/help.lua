@@ -31,6 +31,9 @@ Modules:
 
 Exits: help "exit". Registers: help "regs". Constants: help "constants".]]
 
+local MISSING <const> = "there is no help: kvm/meta/vm.lua is in none of the "
+  .. "directories of KVMLUA_PATH or package.path"
+
 -- Classes of the core in the order in which a script meets them.
 local CLASSES <const> = { "kvm.system", "kvm.vm", "kvm.vcpu", "kvm.regs", "kvm.exit",
   "kvm.memory", "kvm.device", "kvm.eventfd", "kvm.stats", "kvm.error" }
@@ -44,7 +47,10 @@ end
 
 local function overview()
   local classes = {}
-  for i, name in ipairs(CLASSES) do classes[i] = text.line(find.by_name(name)[1]) end
+  for _, name in ipairs(CLASSES) do
+    local entry = find.by_name(name)[1]
+    if entry then classes[#classes + 1] = text.line(entry) end
+  end
   return OVERVIEW:format(
     lines_of(find.filter(function(entry) return entry.owner == "kvm" end)),
     table.concat(classes, "\n"),
@@ -162,6 +168,7 @@ end
 ---@param topic? any nil: an overview; a name; or an object, function or module
 ---@return string
 function M.text(topic)
+  if #find.by_name "kvm.vm" == 0 then return MISSING end
   if topic == nil then return overview() end
   if type(topic) == "string" then return by_string(topic) end
   return by_value(topic)
