@@ -307,6 +307,17 @@ describe("fields that were read before", function()
     check(exit, MMIO + 20, 4, true, 0x11223344)
   end)
 
+  it("come again when a script has taken them out", function()
+    local g <close> = machine.start "store"
+    local exit = g.cpu.exit
+    for _, e in ipairs { { 1, 1, 0x11 }, { 2, 2, 0x2211 },
+                         { 4, 4, 0x44332211 } } do
+      g:run()
+      check(exit, MMIO + e[1], e[2], true, e[3])
+      exit.gpa, exit.size, exit.value = nil, nil, nil
+    end
+  end)
+
   it("follow an answer that was given and taken back", function()
     local g <close> = machine.start "load"
     local _, exit = g:run()
