@@ -147,7 +147,7 @@ describe("kvm.memory: files", function()
   end)
 
   it("must be there, and be a file", function()
-    raises("open: ENOENT: /nowhere/at/all", open, "/nowhere/at/all", {})
+    raises("open file: ENOENT: /nowhere/at/all", open, "/nowhere/at/all", {})
     raises("path '/tmp' is not a regular file", open, "/tmp", {})
     raises("path '/dev/zero' is not a regular file", open, "/dev/zero", {})
     raises("backing 'file' needs a path", open, nil, {})

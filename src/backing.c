@@ -159,7 +159,7 @@ static void open_file(lua_State *L, struct kl_memory *m, uint64_t size,
   kl_checkpages(L, 2, "offset", f.offset);
   int mode = f.shared && !f.readonly ? O_RDWR : O_RDONLY;
   int fd = open(f.path, mode | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  if (fd < 0) kl_fail(L, "open", errno, "%s: %s", f.path, strerror(errno));
+  if (fd < 0) kl_fail(L, "open file", errno, "%s: %s", f.path, strerror(errno));
   struct stat st;
   if (fstat(fd, &st) < 0) {
     int err = errno;
