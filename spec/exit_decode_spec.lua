@@ -28,7 +28,8 @@ end
 local payloads = {
   { "UNKNOWN", "I8", { 5 }, { hardware_exit_reason = 5 } },
   { "EXCEPTION", "I4I4", { 14, 3 }, { exception = 14, error_code = 3 } },
-  { "IRQ_WINDOW_OPEN", "", {}, {} },
+  { "IRQ_WINDOW_OPEN", "", {}, kvm.arch == "x86_64"
+    and { if_flag = false, ready_for_interrupt_injection = false } or {} },
   { "SHUTDOWN", "", {}, {} },
   { "HLT", "", {}, {} },
   { "S390_SIEIC", "BxI2I4", { 1, 0xb202, 3 },
