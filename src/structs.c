@@ -67,7 +67,7 @@ KL_LAYOUT(kvm_ioeventfd, IOEVENTFD);
   F(G("MSI"), s, flags) F(U, s, devid) F(P, s, pad)
 KL_LAYOUT(kvm_msi, MSI);
 
-#define ROUTING_IRQCHIP(F, T, s) F(U, s, irqchip) F(U, s, pin)
+#define ROUTING_IRQCHIP(F, T, s) F(G("IRQCHIP"), s, irqchip) F(U, s, pin)
 KL_LAYOUT(kvm_irq_routing_irqchip, ROUTING_IRQCHIP);
 
 #define ROUTING_MSI(F, T, s) \
