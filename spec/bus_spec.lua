@@ -72,7 +72,7 @@ describe("a device", function()
                                boolean = true, ["function"] = print } do
       local g <close> = machine.start "load"
       g.vm:on_mmio(MMIO, 0x10, recorder(value))
-      raises(("read of a mmio device returned a %s, an integer expected")
+      raises(("returned a %s, an integer expected")
         :format(text), g.run, g)
     end
   end)
@@ -117,7 +117,7 @@ describe("a device", function()
     local h <close> = machine.start "load"
     h.vm:on_mmio(MMIO, 0x10, kvm.memory(kvm.page_size))
     -- memory:read(8, 4) is a string, which no register can hold.
-    raises("read of a mmio device returned a string", h.run, h)
+    raises("returned a string", h.run, h)
   end)
 
   it("may have a method replaced while the guest runs", function()

@@ -105,6 +105,7 @@ static void tovalue(lua_State *L, const struct kl_ioctl *row, void *data) {
 static int call_set(lua_State *L, struct kl_handle *h,
                     const struct kl_ioctl *row) {
   kl_maxargs(L, 2);
+  lua_settop(L, 2);
   void *data = scratch(L, argsize(row));
   /* A getter that fails leaves zeros: the setter tells what is wrong. */
   if (row->getter != 0) {

@@ -105,9 +105,15 @@ static inline void pushcall(lua_State *L, const struct target *t, int method) {
   lua_pushinteger(L, (lua_Integer)t->offset);
 }
 
-static KL_COLD int badresult(lua_State *L, const struct target *t, const char *name) {
-  return luaL_error(L, "%s of a %s device returned a %s, an integer expected",
-                    name, kl_bus_names[t->access.bus], luaL_typename(L, -1));
+static KL_COLD int badresult(lua_State *L, const struct target *t,
+                             const char *name) {
+  char text[160];
+  snprintf(text, sizeof text,
+           "%s of the device at %s 0x%" PRIx64
+           " returned a %s, an integer expected",
+           name, kl_bus_names[t->access.bus], t->access.address,
+           luaL_typename(L, -1));
+  return luaL_error(L, "%s", text);
 }
 
 /* The integer at the top; nothing: all ones, as on a bus where nobody

@@ -73,6 +73,21 @@ local function describe(fault, place, lines, options)
   return table.concat(parts, "\n")
 end
 
+-- What the assembler says of Intel syntax when it reads AT&T's.
+local intel_faults = { "operand size mismatch", "too many memory references",
+  "operand type mismatch", "junk `", "bad register name" }
+
+local function syntax_hint(faults, syntax)
+  if syntax ~= "att" then return nil end
+  for _, fault in ipairs(faults) do
+    for _, text in ipairs(intel_faults) do
+      if fault.message:find(text, 1, true) then
+        return '(this is read as AT&T syntax; the other: syntax = "intel")'
+      end
+    end
+  end
+end
+
 --- The message for some faults of a text.
 ---@param faults kvm.asm.fault[]
 ---@param text string
@@ -88,6 +103,7 @@ function M.message(faults, text, options)
   if #faults > MOST then
     parts[#parts + 1] = ("(and %d more)"):format(#faults - MOST)
   end
+  parts[#parts + 1] = syntax_hint(faults, options.syntax)
   return table.concat(parts, "\n")
 end
 
