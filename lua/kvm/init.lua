@@ -11,13 +11,15 @@ require "kvm.memory"
 
 local shared -- one /dev/kvm for every VM of this state
 
+local function descriptor(object) return object.fd end -- raises when closed
+
 ---Makes a VM, opening /dev/kvm when that is not done yet.
 ---Usage: `local vm = kvm.create_vm()`
 ---@param type? integer|string machine type (`kvm.VM_TYPE`); arm64: IPA bits
 ---@return kvm.vm
 ---Raises a kvm.error: KVM_CREATE_VM, open.
 function M.create_vm(type)
-  if not shared or not pcall(shared.check_extension, shared, 0) then
+  if not shared or not pcall(descriptor, shared) then
     shared = core.open()
   end
   return shared:create_vm(type)
