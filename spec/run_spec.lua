@@ -131,6 +131,24 @@ describe("a timeout", function()
     for _ = 1, 10 do assert.equal("mmio", (g.cpu:run())) end
   end)
 
+  it("leaves the thread's signal mask as it was", function()
+    local function mask()
+      for line in io.lines "/proc/thread-self/status" do
+        local bits = line:match "^SigBlk:%s*(%x+)"
+        if bits then return bits end
+      end
+    end
+    local g <close> = machine.start "count"
+    local before = mask()
+    g.cpu:run { timeout = 10 }
+    assert.equal(before, mask())
+    g.cpu:run { timeout = 0 }
+    assert.equal(before, mask())
+    g.vm:on_mmio(machine.MMIO, 0x100, { write = function() error "no" end })
+    raises("no", g.cpu.run, g.cpu, { timeout = 10 })
+    assert.equal(before, mask())
+  end)
+
   it("belongs to one run: the next has its own or none", function()
     local g <close> = machine.start "count"
     assert.equal("timeout", (g.cpu:run { timeout = 0 }))
