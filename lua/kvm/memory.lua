@@ -5,6 +5,7 @@ local core = require "kvm.core"
 local hexdump = require "kvm.debug.hexdump"
 
 local vm, memory = core.class["kvm.vm"], core.class["kvm.memory"]
+local vcpu = core.class["kvm.vcpu"]
 local PAGE = core.page_size
 local MAP_OPTIONS = {
   readonly = "boolean", log_dirty = "boolean",
@@ -154,6 +155,60 @@ function vm:dirty_pages(gpa)
     end
   end
   return pages
+end
+
+-- Calls step(gpa, offset, n) for each part of n bytes at a guest virtual
+-- address that lies in one page, as the vCPU translates it now.
+local function each_part(cpu, verb, gva, n, step)
+  local mmu = require("kvm.arch." .. core.arch .. ".mmu")
+  local function read(gpa, size)
+    local ok, bytes = pcall(cpu.vm.read, cpu.vm, gpa, size)
+    return ok and bytes or nil
+  end
+  local done = 0
+  while done < n do
+    local va = gva + done
+    local size = math.min(n - done, 0x1000 - (va & 0xfff))
+    local page, fault = mmu.walk(cpu.regs, read, va)
+    if not page then
+      bad(1, verb, "gva 0x%x has no translation: %s", va,
+        type(fault) == "table" and fault.fault or "unmapped")
+    end
+    step(page.pa, done, size)
+    done = done + size
+  end
+end
+
+---Reads guest memory by virtual address, through the page tables that the vCPU
+---uses now.
+---Usage: `print(#cpu:read(0x1000, 16))`
+---@param gva integer
+---@param n integer bytes
+---@return string
+function vcpu:read(gva, n)
+  gva = math.tointeger(gva) or bad(1, "read", "gva: integer expected")
+  n = math.tointeger(n)
+  if not n or n < 0 then bad(2, "read", "a number of bytes expected") end
+  local parts = {}
+  each_part(self, "read", gva, n, function(gpa, _, size)
+    parts[#parts + 1] = self.vm:read(gpa, size)
+  end)
+  return table.concat(parts)
+end
+
+---Writes guest memory by virtual address. All of it is translated before the
+---first byte is written; pages that the guest may not write are written too.
+---Usage: `cpu:write(0x1000, "bytes")`
+---@param gva integer
+---@param bytes string
+function vcpu:write(gva, bytes)
+  gva = math.tointeger(gva) or bad(1, "write", "gva: integer expected")
+  if type(bytes) ~= "string" then bad(2, "write", "a string expected") end
+  local parts = {}
+  each_part(self, "write", gva, #bytes, function(gpa, offset, size)
+    parts[#parts + 1] = { gpa, bytes:sub(offset + 1, offset + size) }
+  end)
+  for _, piece in ipairs(parts) do self.vm:write(piece[1], piece[2]) end
 end
 
 ---The bytes as text, with offsets.
