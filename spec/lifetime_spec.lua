@@ -78,7 +78,7 @@ describe("objects", function()
 
   it("may be forgotten in any order", function()
     collect()
-    local before = process.fds()
+    local before, mapped = process.fds(), process.mapped()
     each_order(NAMES, function(order)
       local o = build()
       for _, name in ipairs(order) do
@@ -90,7 +90,7 @@ describe("objects", function()
     end)
     collect()
     assert.same(before, process.fds())
-    assert.equal(0, (process.mapped()))
+    assert.equal(mapped, (process.mapped())) -- other specs may hold some
   end)
 
   it("keep alive what they are made of", function()
