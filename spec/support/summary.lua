@@ -77,7 +77,9 @@ return function(options)
     elseif status == "pending" then
       count("skipped", name)
       local last = handler.pendings[#handler.pendings]
-      local reason = last and last.message and text(last.message) or "no reason"
+      local reason = last and last.message and text(last.message)
+        or element.descriptor == "pending" and element.name or "no reason"
+      reason = reason:gsub("^[^\n:]*:%d+: ", "")
       reasons[reason] = (reasons[reason] or 0) + 1
     else
       count("failed", name)
