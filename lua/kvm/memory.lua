@@ -157,6 +157,11 @@ function vm:dirty_pages(gpa)
   return pages
 end
 
+-- Raises for the caller of the verb that calls this.
+local function check_open(cpu)
+  if cpu.fd < 0 then error("kvm.vcpu is closed", 3) end
+end
+
 -- Calls step(gpa, offset, n) for each part of n bytes at a guest virtual
 -- address that lies in one page, as the vCPU translates it now.
 local function each_part(cpu, verb, gva, n, step)
@@ -186,6 +191,7 @@ end
 ---@param n integer bytes
 ---@return string
 function vcpu:read(gva, n)
+  check_open(self)
   gva = math.tointeger(gva) or bad(1, "read", "gva: integer expected")
   n = math.tointeger(n)
   if not n or n < 0 then bad(2, "read", "a number of bytes expected") end
@@ -202,6 +208,7 @@ end
 ---@param gva integer
 ---@param bytes string
 function vcpu:write(gva, bytes)
+  check_open(self)
   gva = math.tointeger(gva) or bad(1, "write", "gva: integer expected")
   if type(bytes) ~= "string" then bad(2, "write", "a string expected") end
   local parts = {}
