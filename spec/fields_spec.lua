@@ -313,6 +313,15 @@ describe("a list", function()
     assert(#cpu:get_cpuid2() < 20)
   end)
 
+  it("is read however long it is", function()
+    local many = {}
+    for i = 1, 220 do many[i] = { ["function"] = 0x80000000 + i, eax = i } end
+    cpu:set_cpuid2(many)
+    local list, found = cpu:get_cpuid2(), {}
+    for _, e in ipairs(list) do found[e["function"]] = e.eax end
+    for i = 9, 220 do assert.equal(i, found[0x80000000 + i]) end
+  end)
+
   it("tells which entry is wrong", function()
     local function refused(text, list)
       local bytes, ok, err = sent(cpu.set_cpuid2, cpu, list)

@@ -101,8 +101,7 @@ for _, kind in ipairs(kinds) do
           local seen = {}
           for _, args in ipairs { {}, { 0, 64 }, { 0, kvm.page_size },
                                   { 0, 0, 64 }, { {} } } do
-            local ok, err = pcall(f, o, table.unpack(args))
-            assert.is_false(ok, name)
+            local _, err = pcall(f, o, table.unpack(args))
             seen[#seen + 1] = tostring(err)
           end
           local text = table.concat(seen, "\n")

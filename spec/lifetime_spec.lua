@@ -226,6 +226,28 @@ describe("life cycles", function()
   end)
 end)
 
+describe("a timer", function()
+  local function timers()
+    local file <close> = io.open "/proc/self/timers"
+    if not file then pending "this kernel does not list timers" end
+    local _, n = file:read "a":gsub("ClockID:", "")
+    return n
+  end
+
+  it("goes with its vCPU", function()
+    collect()
+    local before = timers()
+    local g = machine.start "endless"
+    for _ = 1, 5 do g.cpu:run { timeout = 0 } end
+    assert.equal(before + 1, timers())
+    g.cpu:close()
+    assert.equal(before, timers())
+    for _ = 1, 5 do machine.start "endless".cpu:run { timeout = 0 } end
+    collect()
+    assert.equal(before, timers())
+  end)
+end)
+
 describe("every descriptor", function()
   it("is closed by exec", function()
     local before = {}

@@ -181,7 +181,10 @@ describe("a device on MSRs", function()
     raises("not that one", cpu.run, cpu)
     assert.equal("x86_wrmsr", cpu.exit.reason)
     assert.equal(0x5566778811223344, cpu.exit.value)
-    cpu.exit.error = false
+    local function set(value) cpu.exit.error = value end
+    raises("exit.error: 256 does not fit in 8 bits", set, 256)
+    raises("exit.error: an integer expected, got string", set, "yes")
+    set(false)
     local reason = cpu:run { timeout = 10 }
     assert.equal("x86_rdmsr", reason)
   end)
