@@ -166,7 +166,9 @@ describe("the layouts", function()
   it("name flags by groups that exist", function()
     for struct, layout in pairs(layouts) do
       for _, field in ipairs(layout.fields) do
-        if field.group then
+        -- A GIC is the only interrupt controller of its machine: no names.
+        local nameless = field.group == "IRQCHIP" and core.arch == "arm64"
+        if field.group and not nameless then
           assert.is_table(core[field.group], struct .. "." .. field.name)
         end
       end

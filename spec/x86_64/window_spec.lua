@@ -1,7 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- KVM_INTERRUPT without an in-kernel interrupt controller: when the guest can
 -- take a vector, and what it does with it.
-local x86 = require "spec.support.x86_64"
 local kvm = require "kvm"
 local asm = require "kvm.asm"
 
@@ -30,7 +29,7 @@ handler:
   return vm, cpu
 end
 
-local describe_x86 = x86.describe or function(name, f)
+local function describe_x86(name, f)
   describe(name, function()
     if kvm.arch ~= "x86_64" then
       return it("runs", function() pending "it needs an x86-64 machine" end)
