@@ -318,6 +318,19 @@ describe("fields that were read before", function()
     end
   end)
 
+  it("come back when a script takes them away", function()
+    local g <close> = machine.start "store"
+    local exit = g.cpu.exit
+    for _, e in ipairs { { 1, 1, 0x11 }, { 2, 2, 0x2211 },
+                         { 4, 4, 0x44332211 } } do
+      g:run()
+      check(exit, MMIO + e[1], e[2], true, e[3])
+      for _, name in ipairs { "gpa", "size", "value" } do exit[name] = nil end
+      check(exit, MMIO + e[1], e[2], true, e[3])
+      for _, name in ipairs { "gpa", "size", "value" } do exit[name] = nil end
+    end
+  end)
+
   it("follow an answer that was given and taken back", function()
     local g <close> = machine.start "load"
     local _, exit = g:run()

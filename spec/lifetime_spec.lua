@@ -215,6 +215,7 @@ describe("life cycles", function()
     cycles(500, 1, function()
       local vm = kvm.create_vm()
       local event = kvm.eventfd()
+      kvm.memory(kvm.page_size, { backing = "memfd" }):close()
       pcall(vm.ioeventfd, vm, { fd = event, addr = 0x1000, len = 4 })
       local ok, device = pcall(vm.create_device, vm, "VFIO")
       if ok then device:close() end
