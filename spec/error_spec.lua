@@ -90,6 +90,27 @@ describe("kvm.error", function()
     assert.truthy(err.hint:find("check_extension('MAX_VCPU_ID')", 1, true))
   end)
 
+  it("names what this kernel has not, for every such ioctl", function()
+    local g <close> = machine.start "halt"
+    local objects = { system = g.vm.system, vm = g.vm, vcpu = g.cpu }
+    local absent = {}
+    for name, row in pairs(kvm.ioctls()) do
+      local object = objects[row.scopes[1]]
+      if object and (row.kind == "get" or row.kind == "getlist"
+        or row.kind == "none") and row.capability
+        and g.vm:check_extension(row.capability) == 0 then
+        local ok, err = pcall(object[row.method], object)
+        if not ok then
+          assert.equal("kvm.error", getmetatable(err).__name, name)
+          assert.equal(name, err.ioctl)
+          assert.truthy(tostring(err):find(name .. ": " .. err.code, 1, true))
+          absent[#absent + 1] = name
+        end
+      end
+    end
+    if #absent == 0 then pending "this kernel has all of them" end
+  end)
+
   it("hints at what no kernel here has", function()
     local vm <close> = kvm.create_vm()
     local err = raises("KVM_CREATE_DEVICE: ENODEV: device type 99",

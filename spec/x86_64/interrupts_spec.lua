@@ -1,101 +1,17 @@
 -- SPDX-License-Identifier: MIT
--- Interrupts into a guest, by every way that KVM has.
+-- Interrupts into a guest, by the ways that need no local APIC: lines and PICs,
+-- the PIT, KVM_INTERRUPT, NMIs, events.
 local kvm = require "kvm"
 if kvm.arch ~= "x86_64" then
   return pending "needs an x86-64 machine: tools/box x86_64"
 end
-local asm = require "kvm.asm"
-local modes = require "kvm.arch.x86_64.modes"
+local irq = require "spec.guests.irq"
 local raises = require "spec.support.raises"
 
-local VECTORS <const> = { 2, 0x20, 0x21, 0x28, 0x29, 0x30, 0x31, 0x40 }
-local CODE <const>, STACK <const> = 0x1000, 0x8000
-local APIC <const> = 0xfee00000
-
--- Real mode: both PICs from vector 0x20, interrupts on, HLT for ever. Handlers
--- write their vector to port 0x80; the last one enabled ends the wait.
-local START <const> = [[
-        mov $0x11, %al
-        out %al, $0x20
-        out %al, $0xa0
-        mov $0x20, %al
-        out %al, $0x21
-        mov $0x28, %al
-        out %al, $0xa1
-        mov $4, %al
-        out %al, $0x21
-        mov $2, %al
-        out %al, $0xa1
-        mov $1, %al
-        out %al, $0x21
-        out %al, $0xa1
-        xor %al, %al
-        out %al, $0x21
-        out %al, $0xa1
-        out %al, $0x81          # ready
-        sti
-     1: hlt
-        jmp 1b
-]]
-
--- Vectors of the local APIC end there, the others at the PICs.
-local function handler(vector)
-  return ([[
-     v%d:
-        push %%ax
-        mov $%d, %%al
-        out %%al, $0x80
-        %s
-        pop %%ax
-        iret
-  ]]):format(vector, vector, vector == 2 and "" or vector >= 0x30
-    and "movl $0, %gs:0xb0" or "mov $0x20, %al; out %al, $0xa0; out %al, $0x20")
-end
-
-local function guest(setup, start)
-  local vm = kvm.create_vm()
-  local ram = vm:map(0, 0x10000)
-  if setup then setup(vm) end
-  local cpu = vm:create_vcpu()
-  cpu:set_cpuid2(vm.system:get_supported_cpuid())
-  local text = { start or START }
-  for _, vector in ipairs(VECTORS) do text[#text + 1] = handler(vector) end
-  local code, labels = asm.x86_16(table.concat(text, "\n"), { origin = CODE })
-  ram:write(CODE, code)
-  for _, vector in ipairs(VECTORS) do
-    ram:pack(vector * 4, "<I2I2", labels["v" .. vector], 0)
-  end
-  cpu.regs(modes.real { entry = CODE, stack = STACK })
-  cpu.regs.gs_base = APIC
-  return cpu, vm, ram
-end
-
--- The next value that the guest writes to port 0x80.
-local function next_vector(cpu, timeout)
-  for reason, exit in cpu:exits { timeout = timeout or 10 } do
-    if reason == "io" and exit.port == 0x80 then return exit.value end
-    if reason ~= "io" and reason ~= "intr" then return reason end
-  end
-end
-
--- Runs until the guest waits for interrupts.
-local function ready(cpu)
-  for reason, exit in cpu:exits { timeout = 10 } do
-    if reason == "io" and exit.port == 0x81 then return end
-    assert(reason == "io" or reason == "intr", reason)
-  end
-end
+local guest, ready, next_vector = irq.guest, irq.ready, irq.next_vector
+local irqchip, START = irq.irqchip, irq.START
 
 local function quiet(cpu) assert.equal("timeout", next_vector(cpu, 0.05)) end
-
-local function irqchip(vm) vm:create_irqchip() end
-
--- Enables the local APIC, which has its registers at 16 bytes each.
-local function enable_apic(cpu)
-  local regs = cpu:get_lapic().regs
-  cpu:set_lapic { regs = regs:sub(1, 0xf0) .. string.pack("<I4", 0x1ff)
-    .. regs:sub(0xf5) }
-end
 
 describe("irq_line", function()
   it("raises an interrupt through the PICs", function()
@@ -207,98 +123,6 @@ describe("the PIT", function()
   end)
 end)
 
-describe("an MSI", function()
-  local function msi(vector) return { address_lo = APIC, data = vector } end
-
-  it("reaches the local APIC", function()
-    local cpu, vm = guest(irqchip)
-    ready(cpu)
-    quiet(cpu)
-    enable_apic(cpu)
-    assert.equal(1, vm:signal_msi(msi(0x30)))
-    assert.equal(0x30, next_vector(cpu))
-    assert.equal(1, vm:signal_msi(msi(0x31)))
-    assert.equal(0x31, next_vector(cpu))
-    quiet(cpu)
-  end)
-
-  it("is refused by an APIC that is off", function()
-    local cpu, vm = guest(irqchip)
-    ready(cpu)
-    quiet(cpu)
-    assert.equal(0, vm:signal_msi(msi(0x30)))
-    quiet(cpu)
-  end)
-
-  it("comes through a route, from irq_line and from an irqfd", function()
-    local cpu, vm = guest(irqchip)
-    ready(cpu)
-    quiet(cpu)
-    enable_apic(cpu)
-    vm:set_gsi_routing {
-      { gsi = 24, type = "MSI", msi = msi(0x30) },
-      { gsi = 25, type = "MSI", msi = msi(0x31) },
-      { gsi = 5, type = "IRQCHIP", irqchip = { irqchip = "PIC_MASTER",
-                                               pin = 1 } },
-    }
-    vm:irq_line { irq = 24, level = 1 }
-    assert.equal(0x30, next_vector(cpu))
-    local event <close> = kvm.eventfd()
-    vm:irqfd { fd = event, gsi = 25 }
-    event:write()
-    assert.equal(0x31, next_vector(cpu))
-    event:write()
-    assert.equal(0x31, next_vector(cpu))
-    vm:irq_line { irq = 5, level = 1 }
-    assert.equal(0x21, next_vector(cpu))
-    vm:irqfd { fd = event, gsi = 25, flags = "DEASSIGN" }
-    event:write()
-    quiet(cpu)
-  end)
-
-  it("needs an interrupt controller", function()
-    local vm <close> = kvm.create_vm()
-    local err = raises("KVM_SIGNAL_MSI: EINVAL", vm.signal_msi, vm, msi(0x30))
-    assert.equal("string", type(err.hint))
-  end)
-end)
-
-describe("a split interrupt controller", function()
-  local function split(vm) vm:enable_cap("SPLIT_IRQCHIP", 24) end
-
-  it("has local APICs in the kernel, and the rest outside", function()
-    local cpu, vm = guest(split)
-    enable_apic(cpu)
-    ready(cpu)
-    quiet(cpu)
-    assert.equal(1, vm:signal_msi { address_lo = APIC, data = 0x40 })
-    assert.equal(0x40, next_vector(cpu))
-    raises("KVM_GET_IRQCHIP: ENXIO", vm.get_irqchip, vm, { chip_id = 0 })
-  end)
-
-  it("tells of the end of a level-triggered interrupt", function()
-    local cpu, vm = guest(split)
-    enable_apic(cpu)
-    vm:set_gsi_routing { { gsi = 3, type = "MSI",
-      msi = { address_lo = APIC, data = 0x8040 } } }
-    ready(cpu)
-    vm:signal_msi { address_lo = APIC, data = 0x8040 } -- level
-    assert.equal(0x40, next_vector(cpu))
-    local reason, exit = cpu:run { timeout = 10 }
-    assert.equal("ioapic_eoi", reason)
-    assert.equal(0x40, exit.vector)
-    quiet(cpu)
-  end)
-
-  it("takes interrupts from outside: KVM_INTERRUPT", function()
-    local cpu = guest(split)
-    ready(cpu)
-    cpu:interrupt { irq = 0x21 }
-    raises("KVM_INTERRUPT: EEXIST", cpu.interrupt, cpu, { irq = 0x20 })
-    assert.equal(0x21, next_vector(cpu))
-  end)
-end)
-
 describe("KVM_INTERRUPT", function()
   it("without any controller wakes the guest", function()
     local cpu = guest()
@@ -351,40 +175,42 @@ describe("an NMI", function()
   end)
 end)
 
-describe("the local APIC", function()
-  it("is got and set as 1024 bytes", function()
-    local cpu = guest(irqchip)
-    local regs = cpu:get_lapic().regs
-    assert.equal(1024, #regs)
-    assert.equal(0, string.unpack("<I4", regs, 0x20 + 1) >> 24) -- its id
-    cpu:set_lapic { regs = regs }
-    enable_apic(cpu)
-    assert.equal(0x1ff, string.unpack("<I4", cpu:get_lapic().regs, 0xf0 + 1))
-    raises("1023 bytes given, it takes 1024", cpu.set_lapic, cpu,
-      { regs = regs:sub(2) })
-  end)
-
-  it("has a timer", function()
-    local cpu = guest(irqchip)
+describe("an event", function()
+  it("can be an exception", function()
+    local cpu = guest(nil, "out %al, $0x81; nop; hlt\n")
     ready(cpu)
-    quiet(cpu)
-    enable_apic(cpu)
-    local regs = cpu:get_lapic().regs
-    local function with(offset, value)
-      regs = regs:sub(1, offset) .. string.pack("<I4", value)
-        .. regs:sub(offset + 5)
-    end
-    with(0x320, 0x20040) -- periodic, vector 0x40
-    with(0x3e0, 0xb)     -- divide by 1
-    with(0x380, 2000000) -- 2 ms
-    with(0x390, 2000000)
-    cpu:set_lapic { regs = regs }
-    for _ = 1, 3 do assert.equal(0x40, next_vector(cpu)) end
+    cpu:complete()
+    cpu:set_vcpu_events { exception = { injected = 1, nr = 1 } }
+    assert.equal(1, cpu:get_vcpu_events().exception.nr)
+    cpu.vm:write(4, string.pack("<I2I2", string.unpack("<I2I2",
+      cpu.vm:read(0x21 * 4, 4)))) -- #DB is what vector 0x21 does
+    assert.equal(0x21, next_vector(cpu))
   end)
 
-  it("is not there without a controller", function()
+  it("can be an interrupt", function()
+    local cpu = guest(nil, "out %al, $0x81; nop; hlt\n")
+    ready(cpu)
+    cpu:complete()
+    cpu:set_vcpu_events { interrupt = { injected = 1, nr = 0x40 } }
+    local interrupt = cpu:get_vcpu_events().interrupt
+    assert.same({ 1, 0x40 }, { interrupt.injected, interrupt.nr })
+    assert.equal(0x40, next_vector(cpu))
+  end)
+
+  it("keeps the rest of the events", function()
     local cpu = guest()
-    local err = raises("KVM_GET_LAPIC: EINVAL", cpu.get_lapic, cpu)
-    assert.truthy(err.hint:find("create_irqchip", 1, true))
+    cpu:set_vcpu_events { interrupt = { injected = 1, nr = 0x40 } }
+    cpu:set_vcpu_events { flags = "NMI_PENDING", nmi = { pending = 1 } }
+    local events = cpu:get_vcpu_events()
+    assert.equal(0x40, events.interrupt.nr)
+    assert.equal(1, events.nmi.pending | events.nmi.injected)
+  end)
+
+  it("has fields that are checked", function()
+    local cpu = guest()
+    raises("kvm_vcpu_events.exception has no field 'vector'",
+      cpu.set_vcpu_events, cpu, { exception = { vector = 1 } })
+    raises("kvm_vcpu_events.nmi.pending: 256 does not fit in 8 bits",
+      cpu.set_vcpu_events, cpu, { nmi = { pending = 256 } })
   end)
 end)
