@@ -90,7 +90,9 @@ local function has_tsc_offset()
 end
 
 describe("an attribute of a vCPU", function()
-  if not has_tsc_offset() then return pending "this kernel has no TSC offset" end
+  if not has_tsc_offset() then
+    return pending "this kernel has no TSC offset"
+  end
   local cpu
   before_each(function() cpu = kvm.create_vm():create_vcpu() end)
   after_each(function() cpu:close() end)

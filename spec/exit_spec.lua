@@ -195,7 +195,8 @@ describe("a read", function()
     raises("exit.value: -1 does not fit", set, exit, "value", -1)
     raises("exit.value: an integer expected, got nil", set, exit, "value", nil)
     raises("exit.value: an integer expected, got table", set, exit, "value", {})
-    raises("exit.value: an integer expected, got number", set, exit, "value", 1.5)
+    raises("exit.value: an integer expected, got number", set, exit, "value",
+      1.5)
     raises("exit.data: 2 bytes given, the access has 1", set, exit, "data",
       "ab")
     raises("exit.data: 0 bytes given, the access has 1", set, exit, "data",

@@ -232,8 +232,8 @@ describe("a table", function()
     assert.truthy(args { 1, "x" }
       :find("kvm_enable_cap.args[2]: an integer expected, got string", 1,
         true))
-    assert.truthy(args(5):find("kvm_enable_cap.args: a list expected, got number",
-      1, true))
+    assert.truthy(args(5):find("kvm_enable_cap.args: a list expected, got "
+      .. "number", 1, true))
   end)
 end)
 

@@ -13,7 +13,7 @@ local CODE <const>, STACK <const> = 0x1000, 0x8000
 --- Where the local APIC's registers are.
 M.APIC = 0xfee00000
 
---- What the guest runs: both PICs from vector 0x20, interrupts on, HLT for ever.
+--- What the guest runs: PICs from vector 0x20, interrupts on, HLT for ever.
 M.START = [[
         mov $0x11, %al
         out %al, $0x20

@@ -98,7 +98,8 @@ describe("a device on ports", function()
   it("names itself in errors", function()
     local cpu, vm = guests.guest("real", "in $0x60, %al; hlt")
     vm:on_pio(0x60, 1, recorder("no number"))
-    raises("read of the device at pio 0x60 returned a string, an integer expected",
+    raises("read of the device at pio 0x60 returned a string, an integer "
+      .. "expected",
       cpu.run, cpu)
     local other, second = guests.guest("real", "in $0x60, %al; hlt")
     second:on_pio(0x5e, 4, {})

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- run() keeps fields that a script has read in the exit itself. Whatever mix of
--- ports, sizes, reads and writes a guest makes, and whatever of it is read when,
--- each field is that of the exit at hand.
+-- ports, sizes, reads and writes a guest makes, and whatever of it is read, each
+-- field is that of the exit at hand.
 local kvm = require "kvm"
 if kvm.arch ~= "x86_64" then
   return pending "needs an x86-64 machine: tools/box x86_64"
