@@ -45,7 +45,7 @@ extern const luaL_Reg kl_arch_vcpu_methods[];
 /* What to do next when an ioctl of its own fails. Ends with a NULL text. */
 extern const struct kl_hint kl_arch_hints[];
 
-/* ---- registers ------------------------------------------------------------ */
+/* ---- registers ----------------------------------------------------------- */
 
 struct kl_reg;
 
@@ -87,8 +87,8 @@ struct kl_reg {
 /* read and write of groups whose ids are those of KVM_GET_ONE_REG. */
 int kl_reg_read_onereg(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
                        void *data);
-int kl_reg_write_onereg(lua_State *L, struct kl_vcpu *v,
-                        const struct kl_reg *r, const void *data);
+int kl_reg_write_onereg(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
+                        const void *data);
 
 /* The size in bytes of the register that a one-reg id encodes. */
 size_t kl_reg_size(uint64_t id);

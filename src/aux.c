@@ -7,7 +7,7 @@
 /* Keys of the registry. */
 static const char constants_key[] = "kvm.constants";
 
-/* ---- classes ------------------------------------------------------------ */
+/* ---- classes ------------------------------------------------------------- */
 
 /* obj.name: a method, or what the getter of that name returns.
  * Upvalues: methods, getters, class name. */
@@ -44,8 +44,7 @@ static void pushfunctions(lua_State *L, const luaL_Reg *functions) {
   if (functions != NULL) luaL_setfuncs(L, functions, 0);
 }
 
-static void setmeta(lua_State *L, int meta, const char *name,
-                    lua_CFunction f) {
+static void setmeta(lua_State *L, int meta, const char *name, lua_CFunction f) {
   lua_pushcfunction(L, f);
   lua_setfield(L, meta, name);
 }
@@ -100,7 +99,7 @@ void *kl_check(lua_State *L, int idx, const struct kl_class *class) {
   return o;
 }
 
-/* ---- arguments ---------------------------------------------------------- */
+/* ---- arguments ----------------------------------------------------------- */
 
 void kl_maxargs(lua_State *L, int max) {
   if (lua_gettop(L) > max) {
@@ -130,14 +129,15 @@ int64_t kl_checkseconds(lua_State *L, int idx, int arg, const char *what) {
   lua_Number s = lua_tonumberx(L, idx, &is_number);
   if (!is_number || !(s >= 0 && s <= 1e9)) {
     luaL_argerror(L, arg,
-                  lua_pushfstring(L, "%s %s is not a duration of 0 to 1e9 "
-                                     "seconds", what,
-                                  luaL_tolstring(L, idx, NULL)));
+                  lua_pushfstring(L,
+                                  "%s %s is not a duration of 0 to 1e9 "
+                                  "seconds",
+                                  what, luaL_tolstring(L, idx, NULL)));
   }
   return (int64_t)(s * 1e9);
 }
 
-/* ---- constants ------------------------------------------------------------ */
+/* ---- constants ----------------------------------------------------------- */
 
 /* Pushes the table of a group, made when it is not there and create is set. */
 static int pushgroup(lua_State *L, const char *group, bool create) {

@@ -19,13 +19,13 @@
  * which is how an object is recognised: cheaper than comparing metatables,
  * and no other library's userdata holds that address. */
 struct kl_class {
-  const char *name;         /* what type errors print: "kvm.vcpu" */
-  size_t size;              /* of the object */
-  const luaL_Reg *methods;  /* obj:name(...); NULL for none */
-  const luaL_Reg *getters;  /* obj.name, called with the object alone */
-  const luaL_Reg *setters;  /* obj.name = v, called with object and value */
-  const luaL_Reg *meta;     /* further metamethods */
-  lua_CFunction close;      /* idempotent; close(), __close and __gc */
+  const char *name;        /* what type errors print: "kvm.vcpu" */
+  size_t size;             /* of the object */
+  const luaL_Reg *methods; /* obj:name(...); NULL for none */
+  const luaL_Reg *getters; /* obj.name, called with the object alone */
+  const luaL_Reg *setters; /* obj.name = v, called with object and value */
+  const luaL_Reg *meta;    /* further metamethods */
+  lua_CFunction close;     /* idempotent; close(), __close and __gc */
 };
 
 struct kl_object {
@@ -72,8 +72,7 @@ int64_t kl_checkseconds(lua_State *L, int idx, int arg, const char *what);
 /* Flags: an integer, a name of the constant group, or a list of names.
  * what is used in errors ("kvm_userspace_memory_region.flags"). The groups
  * live in the registry, see kl_newconstants. */
-uint64_t kl_toflags(lua_State *L, int idx, const char *group,
-                    const char *what);
+uint64_t kl_toflags(lua_State *L, int idx, const char *group, const char *what);
 
 /* One constant of a group: an integer up to max, or a name. */
 uint64_t kl_toconstant(lua_State *L, int idx, const char *group,

@@ -81,7 +81,7 @@ static void open_memfd(lua_State *L, struct kl_memory *m, uint64_t size,
   mapmemfd(L, m, size, fd, "memfd");
 }
 
-/* ---- huge pages --------------------------------------------------------- */
+/* ---- huge pages ---------------------------------------------------------- */
 
 static int hugememfd(lua_State *L, uint64_t page) {
   unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB;
@@ -90,7 +90,8 @@ static int hugememfd(lua_State *L, uint64_t page) {
   if (fd < 0)
     kl_fail(L, "memfd_create", errno,
             "this host has no huge pages of 0x%" PRIx64 " bytes (those it has "
-            "are listed in /sys/kernel/mm/hugepages)", page);
+            "are listed in /sys/kernel/mm/hugepages)",
+            page);
   return fd;
 }
 
@@ -105,8 +106,10 @@ static void open_hugetlb(lua_State *L, struct kl_memory *m, uint64_t size,
   page = fstat(fd, &st) == 0 ? (uint64_t)st.st_blksize : 1;
   if (size % page != 0) {
     close(fd);
-    kl_badarg(L, 1, "size 0x%" PRIx64 " is not a multiple of the huge page "
-              "size 0x%" PRIx64, size, page);
+    kl_badarg(L, 1,
+              "size 0x%" PRIx64 " is not a multiple of the huge page "
+              "size 0x%" PRIx64,
+              size, page);
   }
   void *addr = MAP_FAILED;
   if (setsize(fd, size) == 0)
@@ -114,7 +117,8 @@ static void open_hugetlb(lua_State *L, struct kl_memory *m, uint64_t size,
   if (addr == MAP_FAILED) {
     int err = errno;
     close(fd);
-    kl_fail(L, "mmap", err, "%" PRIu64 " huge pages of 0x%" PRIx64 " bytes "
+    kl_fail(L, "mmap", err,
+            "%" PRIu64 " huge pages of 0x%" PRIx64 " bytes "
             "are needed, and there are not that many free (make them: echo N "
             "> /sys/kernel/mm/hugepages/hugepages-%" PRIu64 "kB/nr_hugepages)",
             size / page, page, page / 1024);
@@ -122,7 +126,7 @@ static void open_hugetlb(lua_State *L, struct kl_memory *m, uint64_t size,
   kl_ownmapping(L, m, addr, size, fd, "hugetlb");
 }
 
-/* ---- files -------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------- */
 
 struct file {
   const char *path;
@@ -142,9 +146,10 @@ static uint64_t checkfile(lua_State *L, const struct file *f,
   close(fd);
   if (!S_ISREG(st->st_mode))
     kl_badarg(L, 2, "path '%s' is not a regular file", f->path);
-  kl_badarg(L, 2, "0x%" PRIx64 " bytes at 0x%" PRIx64 " are outside file '%s' "
-            "of 0x%" PRIx64 " bytes", size, f->offset, f->path,
-            (uint64_t)st->st_size);
+  kl_badarg(L, 2,
+            "0x%" PRIx64 " bytes at 0x%" PRIx64 " are outside file '%s' "
+            "of 0x%" PRIx64 " bytes",
+            size, f->offset, f->path, (uint64_t)st->st_size);
   return 0;
 }
 
@@ -172,7 +177,7 @@ static void open_file(lua_State *L, struct kl_memory *m, uint64_t size,
       "file");
 }
 
-/* ---- guest_memfd -------------------------------------------------------- */
+/* ---- guest_memfd --------------------------------------------------------- */
 
 static void open_guest_memfd(lua_State *L, struct kl_memory *m, uint64_t size,
                              int opts) {
@@ -180,12 +185,14 @@ static void open_guest_memfd(lua_State *L, struct kl_memory *m, uint64_t size,
   uint64_t flags = kl_optflags(L, opts, "flags", "GUEST_MEMFD");
   kl_option(L, opts, "vm");
   if (kl_test(L, -1, &kl_vm_class) == NULL)
-    kl_badarg(L, 2, "field 'vm': kvm.vm expected, got %s (guest_memfd belongs "
-              "to a VM)", luaL_typename(L, -1));
+    kl_badarg(L, 2,
+              "field 'vm': kvm.vm expected, got %s (guest_memfd belongs "
+              "to a VM)",
+              luaL_typename(L, -1));
   kl_openguestmemfd(L, lua_gettop(L), m, size, flags);
 }
 
-/* ---- the table ---------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------- */
 
 static const struct backing backings[] = {
     {"anonymous", open_anonymous, {"backing"}},
@@ -203,6 +210,8 @@ void kl_openbacking(lua_State *L, struct kl_memory *m, uint64_t size,
     backings[i].open(L, m, size, opts);
     return;
   }
-  kl_badarg(L, opts, "unknown backing '%s' (expected anonymous, memfd, file, "
-            "hugetlb or guest_memfd)", name);
+  kl_badarg(L, opts,
+            "unknown backing '%s' (expected anonymous, memfd, file, "
+            "hugetlb or guest_memfd)",
+            name);
 }

@@ -38,7 +38,7 @@ void kl_freebus(struct kl_bus *bus) {
 }
 
 static struct kl_ranges *getranges(lua_State *L, struct kl_vm *vm,
-                                enum kl_bus_kind kind) {
+                                   enum kl_bus_kind kind) {
   if (!(kl_arch_buses & 1u << kind))
     luaL_error(L, "%s has no %s", kl_arch_name, kl_bus_names[kind]);
   if (vm->bus == NULL) vm->bus = calloc(1, sizeof *vm->bus);
@@ -125,14 +125,30 @@ static int drop(lua_State *L, enum kl_bus_kind kind) {
   return 1;
 }
 
-static int vm_on_mmio(lua_State *L) { return add(L, KL_MMIO); }
-static int vm_on_pio(lua_State *L) { return add(L, KL_PIO); }
-static int vm_on_msr(lua_State *L) { return add(L, KL_MSR); }
-static int vm_on_hypercall(lua_State *L) { return add(L, KL_HYPERCALL); }
-static int vm_off_mmio(lua_State *L) { return drop(L, KL_MMIO); }
-static int vm_off_pio(lua_State *L) { return drop(L, KL_PIO); }
-static int vm_off_msr(lua_State *L) { return drop(L, KL_MSR); }
-static int vm_off_hypercall(lua_State *L) { return drop(L, KL_HYPERCALL); }
+static int vm_on_mmio(lua_State *L) {
+  return add(L, KL_MMIO);
+}
+static int vm_on_pio(lua_State *L) {
+  return add(L, KL_PIO);
+}
+static int vm_on_msr(lua_State *L) {
+  return add(L, KL_MSR);
+}
+static int vm_on_hypercall(lua_State *L) {
+  return add(L, KL_HYPERCALL);
+}
+static int vm_off_mmio(lua_State *L) {
+  return drop(L, KL_MMIO);
+}
+static int vm_off_pio(lua_State *L) {
+  return drop(L, KL_PIO);
+}
+static int vm_off_msr(lua_State *L) {
+  return drop(L, KL_MSR);
+}
+static int vm_off_hypercall(lua_State *L) {
+  return drop(L, KL_HYPERCALL);
+}
 
 const luaL_Reg kl_bus_methods[] = {{"on_mmio", vm_on_mmio},
                                    {"on_pio", vm_on_pio},

@@ -6,8 +6,7 @@
 #include "internal.h"
 #include "memory.h"
 
-static struct kvm_coalesced_mmio_ring *ring(lua_State *L,
-                                            struct kl_vcpu *v,
+static struct kvm_coalesced_mmio_ring *ring(lua_State *L, struct kl_vcpu *v,
                                             uint32_t *entries) {
   size_t page = (size_t)v->handle.context->page_size;
   size_t at = KVM_COALESCED_MMIO_PAGE_OFFSET * page;

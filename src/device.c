@@ -95,9 +95,8 @@ static int device_type(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"close", kl_handle_close},
-                                   {"ioctl", kl_rawioctl},
-                                   {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"close", kl_handle_close}, {"ioctl", kl_rawioctl}, {NULL, NULL}};
 static const luaL_Reg getters[] = {{"fd", kl_handle_fd},
                                    {"vm", device_vm},
                                    {"type", device_type},

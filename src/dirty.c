@@ -10,7 +10,7 @@
 #include "memory.h"
 #include "option.h"
 
-/* ---- the log ------------------------------------------------------------ */
+/* ---- the log ------------------------------------------------------------- */
 
 /* The number of pages of the slot at argument 2, which must exist: only the
  * slot's size tells how much the kernel will write. */
@@ -21,7 +21,9 @@ static uint64_t slotpages(lua_State *L, struct kl_vm *vm, uint32_t *number) {
   return s->size / (uint64_t)vm->handle.context->page_size;
 }
 
-static size_t bitmapsize(uint64_t pages) { return (pages + 63) / 64 * 8; }
+static size_t bitmapsize(uint64_t pages) {
+  return (pages + 63) / 64 * 8;
+}
 
 /* vm:get_dirty_log(slot) -> bitmap: a bit for each page, the lowest first. The
  * log starts anew, except with MANUAL_DIRTY_LOG_PROTECT2. */
@@ -51,12 +53,15 @@ static void checkclear(lua_State *L, uint64_t pages, uint64_t first,
   if (first % 64 != 0)
     kl_badarg(L, 3, "first page %" PRIu64 " is not a multiple of 64", first);
   if (!kl_inside(first, n, pages))
-    kl_badarg(L, 4, "%" PRIu64 " pages at page %" PRIu64 " are outside the "
-              "slot of %" PRIu64 " pages", n, first, pages);
+    kl_badarg(L, 4,
+              "%" PRIu64 " pages at page %" PRIu64 " are outside the "
+              "slot of %" PRIu64 " pages",
+              n, first, pages);
   if (n % 64 != 0 && first + n != pages)
-    kl_badarg(L, 4, "%" PRIu64 " pages: a multiple of 64 is needed, except "
-              "up to the last page of the slot (%" PRIu64 ")", n,
-              pages - first);
+    kl_badarg(L, 4,
+              "%" PRIu64 " pages: a multiple of 64 is needed, except "
+              "up to the last page of the slot (%" PRIu64 ")",
+              n, pages - first);
 }
 
 /* vm:clear_dirty_log(slot, first_page, n, bitmap?): the pages that have a bit
@@ -77,8 +82,9 @@ int kl_vm_clear_dirty_log(lua_State *L) {
     return kl_badarg(L, 4, "0x%" PRIx64 " pages do not fit in 32 bits", n);
   size = bitmapsize(n);
   if (given < size)
-    return kl_badarg(L, 5, "%zu bytes of bitmap, %zu are needed for %" PRIu64
-                     " pages", given, size, n);
+    return kl_badarg(
+        L, 5, "%zu bytes of bitmap, %zu are needed for %" PRIu64 " pages",
+        given, size, n);
   char *bitmap = memset(lua_newuserdatauv(L, size, 0), 0xff, size);
   if (from != NULL) memcpy(bitmap, from, size);
   struct kvm_clear_dirty_log log = {

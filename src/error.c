@@ -20,8 +20,9 @@ static const struct kl_hint hints[] = {
      "ls -l /dev/kvm tells who may: usually a group that you can be added to "
      "(sudo usermod -aG kvm $USER, then log in again), otherwise root alone"},
     {"open", EPERM, "the container or sandbox does not let you open /dev/kvm"},
-    {"open", ENODEV, "KVM is in this kernel, but the processor's "
-                     "virtualization is absent or off in the firmware"},
+    {"open", ENODEV,
+     "KVM is in this kernel, but the processor's "
+     "virtualization is absent or off in the firmware"},
     {"KVM_CREATE_VM", EINVAL,
      "this kernel does not know that machine type (KVM_CAP_VM_TYPES, or the "
      "IPA size limit in KVM_CAP_ARM_VM_IPA_SIZE)"},
@@ -61,10 +62,12 @@ static const struct kl_hint hints[] = {
      "a VM belongs to the process that made it; after a fork, or when the VM "
      "died, its descriptors answer no more"},
     {NULL, ENOTTY, "this kernel or this kind of object has no such ioctl"},
-    {NULL, EMFILE, "too many open files: close VMs and vCPUs, or raise "
-                   "ulimit -n"},
-    {NULL, ENOMEM, "the kernel has no memory for it (or a limit is reached: "
-                   "ulimit -v, -l, cgroup)"},
+    {NULL, EMFILE,
+     "too many open files: close VMs and vCPUs, or raise "
+     "ulimit -n"},
+    {NULL, ENOMEM,
+     "the kernel has no memory for it (or a limit is reached: "
+     "ulimit -v, -l, cgroup)"},
     {NULL, 0, NULL}};
 
 static const char *findhint(const struct kl_hint *h, const char *ioctl,
@@ -115,9 +118,8 @@ static int fail(lua_State *L, int args, const char *ioctl, int err,
   if (format != NULL)
     vsnprintf(message, sizeof message, format, ap);
   else
-    snprintf(message, sizeof message, "%s", strerrordesc_np(err)
-                                                ? strerrordesc_np(err)
-                                                : "unknown error");
+    snprintf(message, sizeof message, "%s",
+             strerrordesc_np(err) ? strerrordesc_np(err) : "unknown error");
   luaL_checkstack(L, 6, NULL);
   if (args != 0) args = lua_absindex(L, args);
   lua_createtable(L, 0, 7);
@@ -139,8 +141,7 @@ static int fail(lua_State *L, int args, const char *ioctl, int err,
   return lua_error(L);
 }
 
-int kl_fail(lua_State *L, const char *ioctl, int err, const char *format,
-            ...) {
+int kl_fail(lua_State *L, const char *ioctl, int err, const char *format, ...) {
   va_list ap;
   va_start(ap, format);
   fail(L, 0, ioctl, err, format, ap);

@@ -52,7 +52,7 @@ int kl_core_eventfd(lua_State *L) {
   return 1;
 }
 
-/* ---- methods ------------------------------------------------------------ */
+/* ---- methods ------------------------------------------------------------- */
 
 /* read() -> count, or nil when it would wait or a signal came. */
 static int event_read(lua_State *L) {
@@ -124,13 +124,13 @@ static int event_tostring(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"read", event_read}, {"write", event_write},
-    {"wait", event_wait}, {"close", event_close},
-    {NULL, NULL}};
+static const luaL_Reg methods[] = {{"read", event_read},
+                                   {"write", event_write},
+                                   {"wait", event_wait},
+                                   {"close", event_close},
+                                   {NULL, NULL}};
 static const luaL_Reg getters[] = {{"fd", event_fd}, {NULL, NULL}};
-static const luaL_Reg meta[] = {{"__tostring", event_tostring},
-                                {NULL, NULL}};
+static const luaL_Reg meta[] = {{"__tostring", event_tostring}, {NULL, NULL}};
 
 const struct kl_class kl_eventfd_class = {
     .name = "kvm.eventfd",

@@ -39,7 +39,7 @@ static struct kl_vcpu *checkexit(lua_State *L, int idx) {
   return v;
 }
 
-/* ---- the table ---------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------- */
 
 /* The field that tells whether the guest reads or writes, or NULL. */
 static const struct kl_exit_field *turn(const struct kl_vcpu *v) {
@@ -169,7 +169,7 @@ void kl_updateexit(lua_State *L, int idx, struct kl_vcpu *v) {
   lua_replace(L, -3);
 }
 
-/* ---- reading and writing -------------------------------------------------------- */
+/* ---- reading and writing ------------------------------------------------- */
 
 static int nofield(lua_State *L, const struct kl_vcpu *v, int key) {
   const struct kl_exits *x = v->shown.exits;
@@ -193,8 +193,7 @@ static int nofield(lua_State *L, const struct kl_vcpu *v, int key) {
 }
 
 /* reason and code, which every exit has. */
-static bool pushcommon(lua_State *L, const struct kl_vcpu *v,
-                       const char *key) {
+static bool pushcommon(lua_State *L, const struct kl_vcpu *v, const char *key) {
   int reason = v->last_reason;
   if (strcmp(key, "reason") == 0) {
     if (reason == KL_R_NONE)
@@ -297,7 +296,7 @@ static int exit_pairs(lua_State *L) {
   return 2;
 }
 
-/* ---- printing ------------------------------------------------------------------- */
+/* ---- printing ------------------------------------------------------------ */
 
 /* The value at the top as text. */
 static void format(lua_State *L, char text[80]) {
@@ -345,7 +344,7 @@ static int exit_tostring(lua_State *L) {
   return 1;
 }
 
-/* ---- making it ------------------------------------------------------------------- */
+/* ---- making it ----------------------------------------------------------- */
 
 static const luaL_Reg methods[] = {{"copy", exit_copy}, {NULL, NULL}};
 static const luaL_Reg meta[] = {{"__index", exit_index},
@@ -376,8 +375,8 @@ static int decode_exit(lua_State *L) {
                 "shorter than struct kvm_run");
   struct kvm_run *run = lua_newuserdatauv(L, n, 0); /* aligned */
   memcpy(run, bytes, n);
-  int reason = run->exit_reason <= INT16_MAX ? (int)run->exit_reason
-                                             : INT16_MAX;
+  int reason =
+      run->exit_reason <= INT16_MAX ? (int)run->exit_reason : INT16_MAX;
   kl_pushexitcopy(L, kl_exitrows(L), reason, (const unsigned char *)run, n);
   lua_pushinteger(L, run->exit_reason);
   lua_setfield(L, -2, "code");

@@ -69,7 +69,7 @@ static inline void kl_pushexit(lua_State *L, int idx, struct kl_vcpu *v) {
   lua_settable(L, -3); /* less work than rawset */
 }
 
-/* ---- what exit.c and exit_fields.c share ------------------------------------ */
+/* ---- what exit.c and exit_fields.c share --------------------------------- */
 
 const struct kl_exit_row *kl_exitrow(const struct kl_exits *x, int reason);
 const char *kl_reasonname(const struct kl_exits *x, int reason);

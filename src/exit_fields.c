@@ -26,7 +26,7 @@ int kl_findexitfield(const struct kl_exits *x, int reason, const char *name) {
   return -1;
 }
 
-/* ---- reading -------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------- */
 
 uint64_t kl_loadexitfield(const struct kl_exit_field *f,
                           const unsigned char *page, size_t n) {
@@ -43,7 +43,7 @@ uint64_t kl_loadexitfield(const struct kl_exit_field *f,
 
 static void pushlist(lua_State *L, const struct kl_exit_field *f,
                      const unsigned char *p) {
-  enum { MOST = sizeof ((struct kvm_run *)0)->padding };
+  enum { MOST = sizeof((struct kvm_run *)0)->padding };
   unsigned char copy[MOST]; /* making the table may run a finalizer */
   memcpy(copy, p, (size_t)f->count * f->size);
   lua_createtable(L, f->count, 0);
@@ -91,7 +91,7 @@ void kl_pushexitcopy(lua_State *L, const struct kl_exits *x, int reason,
   }
 }
 
-/* ---- writing --------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------- */
 
 uint64_t kl_exitinteger(lua_State *L, const char *field) {
   int is_int;
@@ -119,7 +119,7 @@ void kl_storeexitfield(lua_State *L, const struct kl_exit_row *row,
   kl_storeuint(page + f->offset, f->size, v);
 }
 
-/* ---- rows -------------------------------------------------------------------- */
+/* ---- rows ---------------------------------------------------------------- */
 
 const struct kl_exits *kl_exitrows(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &exits_key);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The payload of every exit reason: include/uapi/linux/kvm.h, struct kvm_run. */
+/* The payload of every exit reason: include/uapi/linux/kvm.h, struct kvm_run.
+ */
 #include <ctype.h>
 #include <string.h>
 
 #include "exit.h"
 
+/* clang-format off */
 #define FIELD(n, s, f, k) .name = n, .offset = offsetof(struct s, f),      \
     .size = sizeof(((struct s *)0)->f), .kind = k
 #define U(n, f) {FIELD(n, kvm_run, f, KL_X_UINT)}
@@ -17,16 +19,19 @@
   {.name = n, .kind = KL_X_CALL, .writable = (s) != NULL, .get = g,  \
    .set = s}
 #define END {.name = NULL}
+/* clang-format on */
 /* A field of a struct that the oldest headers lack. */
+/* clang-format off */
 #define LATERK(n, s, f, k)                                           \
   .name = n, .offset = KL_RUN_UNION + offsetof(struct s, f),         \
   .size = sizeof(((struct s *)0)->f), .kind = k
 #define LATER(n, s, f) {LATERK(n, s, f, KL_X_UINT)}
 #define LATERW(n, s, f) {LATERK(n, s, f, KL_X_UINT), .writable = true}
+/* clang-format on */
 
 typedef const struct kl_exit_field fields[];
 
-/* ---- payloads that are more than fields ------------------------------------- */
+/* ---- payloads that are more than fields ---------------------------------- */
 
 static size_t mmiolen(const struct kvm_run *run) {
   size_t n = run->mmio.len;
@@ -129,7 +134,7 @@ static void getinsn(lua_State *L, const unsigned char *page, size_t n) {
   lua_pushlstring(L, (const char *)run->emulation_failure.insn_bytes, size);
 }
 
-/* ---- rows -------------------------------------------------------------------- */
+/* ---- rows ---------------------------------------------------------------- */
 
 static fields unknown = {U("hardware_exit_reason", hw.hardware_exit_reason),
                          END};
@@ -141,22 +146,23 @@ static fields hypercall = {U("nr", hypercall.nr), LIST("args", hypercall.args),
 static fields mmio = {U("gpa", mmio.phys_addr),
                       U("size", mmio.len),
                       BOOL("is_write", mmio.is_write),
-                      {.name = "value", .kind = KL_X_AT, .writable = true,
-                       .at = valueat, .set = setvalue},
+                      {.name = "value",
+                       .kind = KL_X_AT,
+                       .writable = true,
+                       .at = valueat,
+                       .set = setvalue},
                       CALL("data", getdata, setdata),
                       END};
-static fields fail_entry = {
-    U("hardware_entry_failure_reason",
-      fail_entry.hardware_entry_failure_reason),
-    U("cpu", fail_entry.cpu), END};
+static fields fail_entry = {U("hardware_entry_failure_reason",
+                              fail_entry.hardware_entry_failure_reason),
+                            U("cpu", fail_entry.cpu), END};
 static fields internal_error = {
     U("suberror", internal.suberror), U("ndata", internal.ndata),
     CALL("data", getinternal, NULL), CALL("insn_bytes", getinsn, NULL), END};
-static fields system_event = {U("type", system_event.type),
-                              CALL("event", getevent, NULL),
-                              U("ndata", system_event.ndata),
-                              CALL("data", geteventdata, NULL),
-                              U("flags", system_event.flags), END};
+static fields system_event = {
+    U("type", system_event.type),   CALL("event", getevent, NULL),
+    U("ndata", system_event.ndata), CALL("data", geteventdata, NULL),
+    U("flags", system_event.flags), END};
 static fields memory_fault = {LATER("flags", kl_run_memory_fault, flags),
                               LATER("gpa", kl_run_memory_fault, gpa),
                               LATER("size", kl_run_memory_fault, size), END};
@@ -169,8 +175,7 @@ static fields papr = {U("nr", papr_hcall.nr), W("ret", papr_hcall.ret),
                       LIST("args", papr_hcall.args), END};
 static fields epr = {W("epr", epr.epr), END};
 static fields sieic = {U("icptcode", s390_sieic.icptcode),
-                       U("ipa", s390_sieic.ipa), U("ipb", s390_sieic.ipb),
-                       END};
+                       U("ipa", s390_sieic.ipa), U("ipb", s390_sieic.ipb), END};
 static fields s390_reset = {U("flags", s390_reset_flags), END};
 static fields ucontrol = {U("trans_exc_code", s390_ucontrol.trans_exc_code),
                           U("pgm_code", s390_ucontrol.pgm_code), END};
@@ -179,9 +184,10 @@ static fields tsch = {U("subchannel_id", s390_tsch.subchannel_id),
                       U("io_int_parm", s390_tsch.io_int_parm),
                       U("io_int_word", s390_tsch.io_int_word),
                       U("ipb", s390_tsch.ipb),
-                      BOOL("dequeued", s390_tsch.dequeued), END};
-static fields stsi = {U("gpa", s390_stsi.addr), U("ar", s390_stsi.ar),
-                      U("fc", s390_stsi.fc), U("sel1", s390_stsi.sel1),
+                      BOOL("dequeued", s390_tsch.dequeued),
+                      END};
+static fields stsi = {U("gpa", s390_stsi.addr),  U("ar", s390_stsi.ar),
+                      U("fc", s390_stsi.fc),     U("sel1", s390_stsi.sel1),
                       U("sel2", s390_stsi.sel2), END};
 static fields sbi = {U("extension_id", riscv_sbi.extension_id),
                      U("function_id", riscv_sbi.function_id),
@@ -191,12 +197,12 @@ static fields csr = {U("csr_num", riscv_csr.csr_num),
                      U("new_value", riscv_csr.new_value),
                      U("write_mask", riscv_csr.write_mask),
                      W("ret_value", riscv_csr.ret_value), END};
-static fields iocsr = {LATER("gpa", kl_run_iocsr_io, phys_addr),
-                       LATER("size", kl_run_iocsr_io, len),
-                       {LATERK("is_write", kl_run_iocsr_io, is_write,
-                               KL_X_BOOL)},
-                       {LATERK("data", kl_run_iocsr_io, data, KL_X_BYTES)},
-                       END};
+static fields iocsr = {
+    LATER("gpa", kl_run_iocsr_io, phys_addr),
+    LATER("size", kl_run_iocsr_io, len),
+    {LATERK("is_write", kl_run_iocsr_io, is_write, KL_X_BOOL)},
+    {LATERK("data", kl_run_iocsr_io, data, KL_X_BYTES)},
+    END};
 
 /* Exits of the machines that have a directory of their own here; that one's
  * row replaces the common one where it carries more. */
@@ -208,17 +214,15 @@ static fields eoi = {U("vector", eoi.vector), END};
 static fields nisv = {U("esr_iss", arm_nisv.esr_iss),
                       U("fault_ipa", arm_nisv.fault_ipa), END};
 static fields msr = {U("index", msr.index), W("data", msr.data),
-                     U("reason_flags", msr.reason), W("error", msr.error),
-                     END};
+                     U("reason_flags", msr.reason), W("error", msr.error), END};
 static fields notify = {U("flags", notify.flags), END};
 static fields hyperv = {U("type", hyperv.type), END};
 static fields xen = {U("type", xen.type), END};
 static fields tdx = {LATER("flags", kl_run_tdx, flags),
                      LATER("nr", kl_run_tdx, nr), END};
-static fields sea = {LATER("flags", kl_run_arm_sea, flags),
-                     LATER("esr", kl_run_arm_sea, esr),
-                     LATER("gva", kl_run_arm_sea, gva),
-                     LATER("gpa", kl_run_arm_sea, gpa), END};
+static fields sea = {
+    LATER("flags", kl_run_arm_sea, flags), LATER("esr", kl_run_arm_sea, esr),
+    LATER("gva", kl_run_arm_sea, gva), LATER("gpa", kl_run_arm_sea, gpa), END};
 static fields snp = {LATER("gpa", kl_run_snp_req_certs, gpa),
                      LATER("npages", kl_run_snp_req_certs, npages),
                      LATERW("ret", kl_run_snp_req_certs, ret), END};

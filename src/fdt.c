@@ -138,27 +138,28 @@ void kl_fdt_checkshape(lua_State *L, const void *fdt) {
     uint32_t tag = next_tag(L, &w);
     int in_node = depth > 0;
     switch (tag) {
-    case FDT_BEGIN_NODE:
-      if (ended && !in_node)
-        kl_fdt_fail(L, "bad device tree blob: it has more than one root");
-      check_name(L, w.name, ++depth);
-      break;
-    case FDT_PROP:
-      if (ended || !in_node)
-        kl_fdt_fail(L, "bad device tree blob: a property outside its node");
-      break;
-    case FDT_END_NODE:
-      if (depth-- == 0)
-        kl_fdt_fail(L, "bad device tree blob: a node ends that did not begin");
-      break;
-    case FDT_NOP:
-      continue;
-    case FDT_END:
-      if (!ended || in_node)
-        kl_fdt_fail(L, "bad device tree blob: it ends without a whole root");
-      return;
-    default:
-      kl_fdt_fail(L, "bad device tree blob: unknown tag %I", (LUAI_UACINT)tag);
+      case FDT_BEGIN_NODE:
+        if (ended && !in_node)
+          kl_fdt_fail(L, "bad device tree blob: it has more than one root");
+        check_name(L, w.name, ++depth);
+        break;
+      case FDT_PROP:
+        if (ended || !in_node)
+          kl_fdt_fail(L, "bad device tree blob: a property outside its node");
+        break;
+      case FDT_END_NODE:
+        if (depth-- == 0)
+          kl_fdt_fail(L,
+                      "bad device tree blob: a node ends that did not begin");
+        break;
+      case FDT_NOP: continue;
+      case FDT_END:
+        if (!ended || in_node)
+          kl_fdt_fail(L, "bad device tree blob: it ends without a whole root");
+        return;
+      default:
+        kl_fdt_fail(L, "bad device tree blob: unknown tag %I",
+                    (LUAI_UACINT)tag);
     }
     ended = tag == FDT_END_NODE;
   }
@@ -209,8 +210,7 @@ static void add_property(lua_State *L, const void *fdt, int offset) {
   int length;
   const char *value = fdt_getprop_by_offset(fdt, offset, &name, &length);
   lua_Integer n;
-  if (!value)
-    kl_fdt_check(L, "bad device tree blob", length);
+  if (!value) kl_fdt_check(L, "bad device tree blob", length);
   lua_getfield(L, -1, "properties");
   n = (lua_Integer)lua_rawlen(L, -1);
   lua_pushstring(L, name);
@@ -234,18 +234,15 @@ static void push_tree(lua_State *L, const void *fdt) {
   for (;;) {
     offset = next;
     switch (fdt_next_tag(fdt, offset, &next)) {
-    case FDT_BEGIN_NODE:
-      depth++;
-      push_node(L, fdt_get_name(fdt, offset, NULL));
-      break;
-    case FDT_PROP:
-      add_property(L, fdt, offset);
-      break;
-    case FDT_END_NODE:
-      if (--depth == 0)
-        return;
-      add_child(L);
-      break;
+      case FDT_BEGIN_NODE:
+        depth++;
+        push_node(L, fdt_get_name(fdt, offset, NULL));
+        break;
+      case FDT_PROP: add_property(L, fdt, offset); break;
+      case FDT_END_NODE:
+        if (--depth == 0) return;
+        add_child(L);
+        break;
     }
   }
 }
@@ -295,10 +292,8 @@ static void reserve(writer *w, size_t need) {
                 fdt_size_dt_strings(w->fdt);
   size_t size = w->size;
   void *fdt;
-  if (need <= size - used)
-    return;
-  while (size - used < need)
-    size *= 2;
+  if (need <= size - used) return;
+  while (size - used < need) size *= 2;
   if (size > KL_FDT_MAX_SIZE)
     kl_fdt_fail(w->L, "the device tree is larger than %d bytes",
                 KL_FDT_MAX_SIZE);

@@ -17,7 +17,7 @@ enum {
 };
 
 /* Raises without a position: kvm.fdt adds the line of the script. */
-#define kl_fdt_fail(L, ...)                                                    \
+#define kl_fdt_fail(L, ...) \
   (lua_pushfstring(L, __VA_ARGS__), (void)lua_error(L))
 
 /* Raises "WHAT: meaning (FDT_ERR_X)" when ERR is negative. */

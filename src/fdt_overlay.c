@@ -31,8 +31,7 @@ static int is_reserved(const char *name, size_t length) {
   const char *unit = memchr(name, '@', length);
   size_t i, base = unit ? (size_t)(unit - name) : length;
   for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-    if (strlen(names[i]) == base && !memcmp(name, names[i], base))
-      return 1;
+    if (strlen(names[i]) == base && !memcmp(name, names[i], base)) return 1;
   return 0;
 }
 
@@ -43,8 +42,7 @@ static int is_fixed(const char *name, size_t length) {
                                       "target-path"};
   size_t i;
   for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-    if (strlen(names[i]) == length && !memcmp(name, names[i], length))
-      return 1;
+    if (strlen(names[i]) == length && !memcmp(name, names[i], length)) return 1;
   return 0;
 }
 
@@ -103,8 +101,7 @@ static void check_fixup(lua_State *L, const void *fdto, const char *text) {
   if (text[0] != '/' || !second || second == colon + 1 || length == 0 ||
       length > 9 || digits[length])
     kl_fdt_fail(L, "bad overlay: malformed fixup '%s'", text);
-  for (slash = text + 1; *slash == '/';)
-    slash++;
+  for (slash = text + 1; *slash == '/';) slash++;
   if (is_reserved(slash, strcspn(slash, "/:")))
     kl_fdt_fail(L, "bad overlay: fixup '%s' of the fixups themselves", text);
   check_cell(L, fdto, fdt_path_offset_namelen(fdto, text, (int)(colon - text)),
@@ -159,8 +156,7 @@ static void check_targets(lua_State *L, const void *fdto) {
     const char *name = fdt_get_name(fdto, fragment, NULL);
     int length;
     const char *path = fdt_getprop(fdto, fragment, "target-path", &length);
-    if (fdt_subnode_offset(fdto, fragment, "__overlay__") < 0)
-      continue;
+    if (fdt_subnode_offset(fdto, fragment, "__overlay__") < 0) continue;
     count++;
     if (path && !is_path(path, length))
       kl_fdt_fail(L, "bad overlay: the target-path of '%s' is not a full path",
@@ -192,8 +188,7 @@ static void *apply(lua_State *L, const void *fdt, const void *fdto) {
     void *result = push_copy(L, fdt, base_size + room);
     void *overlay = push_copy(L, fdto, (int)fdt_totalsize(fdto) + 1024);
     int err = fdt_overlay_apply(result, overlay);
-    if (err == 0)
-      return result;
+    if (err == 0) return result;
     if (err != -FDT_ERR_NOSPACE || room >= KL_FDT_MAX_SIZE)
       kl_fdt_check(L, "the overlay does not apply", err);
     lua_pop(L, 2);
@@ -211,8 +206,7 @@ int kl_fdt_overlay(lua_State *L) {
   check_targets(L, fdto);
   check_fixups(L, fdt, fdto);
   fixups = fdt_path_offset(fdto, "/__local_fixups__");
-  if (fixups >= 0)
-    check_local_fixups(L, fdto, 0, fixups);
+  if (fixups >= 0) check_local_fixups(L, fdto, 0, fixups);
   result = apply(L, fdt, fdto);
   kl_fdt_checkshape(L, result);
   kl_fdt_check(L, "device tree", fdt_pack(result));

@@ -11,17 +11,37 @@ uint64_t kl_loaduint(const void *p, size_t size) {
   uint64_t v = 0;
   switch (size) {
     case 1: return *(const uint8_t *)p;
-    case 2: { uint16_t x; memcpy(&x, p, 2); return x; }
-    case 4: { uint32_t x; memcpy(&x, p, 4); return x; }
+    case 2: {
+      uint16_t x;
+      memcpy(&x, p, 2);
+      return x;
+    }
+    case 4: {
+      uint32_t x;
+      memcpy(&x, p, 4);
+      return x;
+    }
     default: memcpy(&v, p, 8); return v;
   }
 }
 
 void kl_storeuint(void *p, size_t size, uint64_t value) {
   switch (size) {
-    case 1: { uint8_t x = (uint8_t)value; memcpy(p, &x, 1); break; }
-    case 2: { uint16_t x = (uint16_t)value; memcpy(p, &x, 2); break; }
-    case 4: { uint32_t x = (uint32_t)value; memcpy(p, &x, 4); break; }
+    case 1: {
+      uint8_t x = (uint8_t)value;
+      memcpy(p, &x, 1);
+      break;
+    }
+    case 2: {
+      uint16_t x = (uint16_t)value;
+      memcpy(p, &x, 2);
+      break;
+    }
+    case 4: {
+      uint32_t x = (uint32_t)value;
+      memcpy(p, &x, 4);
+      break;
+    }
     default: memcpy(p, &value, 8);
   }
 }
@@ -35,7 +55,7 @@ const struct kl_field *kl_findfield(const struct kl_layout *layout,
   return NULL;
 }
 
-/* ---- struct to table ------------------------------------------------------ */
+/* ---- struct to table ----------------------------------------------------- */
 
 static int64_t loadint(const void *p, size_t size) {
   uint64_t v = kl_loaduint(p, size);
@@ -43,8 +63,7 @@ static int64_t loadint(const void *p, size_t size) {
   return size == 8 ? (int64_t)v : (int64_t)((v ^ sign) - sign);
 }
 
-static void getelement(lua_State *L, const struct kl_field *f,
-                       const char *p) {
+static void getelement(lua_State *L, const struct kl_field *f, const char *p) {
   switch (f->kind) {
     case KL_UINT:
     case KL_ADDRESS:
@@ -97,12 +116,14 @@ void kl_checkaddresses(lua_State *L, const struct kl_layout *layout,
     const struct kl_field *f = &layout->fields[i];
     if (f->kind == KL_ADDRESS && shown(layout, f, data) &&
         kl_loaduint((const char *)data + f->offset, f->size) != 0)
-      luaL_error(L, "%s.%s: scripts have no addresses of this process, it can "
-                    "only be 0", layout->name, f->name);
+      luaL_error(L,
+                 "%s.%s: scripts have no addresses of this process, it can "
+                 "only be 0",
+                 layout->name, f->name);
   }
 }
 
-/* ---- table to struct ------------------------------------------------------ */
+/* ---- table to struct ----------------------------------------------------- */
 
 static int badtype(lua_State *L, const char *what, const char *expected) {
   return luaL_error(L, "%s: %s expected, got %s", what, expected,
@@ -112,8 +133,7 @@ static int badtype(lua_State *L, const char *what, const char *expected) {
 /* "struct.field", or "struct.field[i]" for the element of an array. */
 static const char *describe(lua_State *L, const struct kl_layout *layout,
                             const struct kl_field *f, uint32_t i) {
-  if (f->count == 0)
-    return lua_pushfstring(L, "%s.%s", layout->name, f->name);
+  if (f->count == 0) return lua_pushfstring(L, "%s.%s", layout->name, f->name);
   return lua_pushfstring(L, "%s.%s[%d]", layout->name, f->name, (int)i + 1);
 }
 
@@ -123,16 +143,14 @@ static uint64_t tofit(lua_State *L, const struct kl_field *f,
   int is_int;
   uint64_t v = (uint64_t)lua_tointegerx(L, -1, &is_int);
   bool is_number = lua_type(L, -1) == LUA_TNUMBER;
-  if (is_number ? !is_int : f->group == NULL)
-    badtype(L, what, "an integer");
+  if (is_number ? !is_int : f->group == NULL) badtype(L, what, "an integer");
   if (!is_number) v = kl_toflags(L, -1, f->group, what);
   if (f->size == 8) return v;
   unsigned bits = f->size * 8;
   int64_t s = (int64_t)v;
-  bool fits = f->kind == KL_INT
-                  ? s >= -((int64_t)1 << (bits - 1)) &&
-                        s < (int64_t)1 << (bits - 1)
-                  : v >> bits == 0;
+  bool fits = f->kind == KL_INT ? s >= -((int64_t)1 << (bits - 1)) &&
+                                      s < (int64_t)1 << (bits - 1)
+                                : v >> bits == 0;
   if (!fits)
     luaL_error(L, "%s: %I does not fit in %d bits", what, (lua_Integer)v,
                (int)bits);
@@ -140,8 +158,8 @@ static uint64_t tofit(lua_State *L, const struct kl_field *f,
 }
 
 /* Stores the value at the top of the stack; what is at top - 1. */
-static void setelement(lua_State *L, const struct kl_field *f,
-                       const char *what, char *p) {
+static void setelement(lua_State *L, const struct kl_field *f, const char *what,
+                       char *p) {
   size_t n;
   const char *bytes;
   switch (f->kind) {
@@ -152,8 +170,8 @@ static void setelement(lua_State *L, const struct kl_field *f,
       if (lua_type(L, -1) != LUA_TSTRING) badtype(L, what, "a byte string");
       bytes = lua_tolstring(L, -1, &n);
       if (n != f->size)
-        luaL_error(L, "%s: %I bytes given, it takes %d", what,
-                   (lua_Integer)n, (int)f->size);
+        luaL_error(L, "%s: %I bytes given, it takes %d", what, (lua_Integer)n,
+                   (int)f->size);
       memcpy(p, bytes, n);
       break;
     case KL_TABLE:
@@ -218,10 +236,9 @@ void kl_setstruct(lua_State *L, int idx, const struct kl_layout *layout,
   luaL_checkstack(L, 10, layout->name);
   luaL_checktype(L, idx, LUA_TTABLE);
   for (lua_pushnil(L); lua_next(L, idx);) {
-    const struct kl_field *f =
-        lua_type(L, -2) == LUA_TSTRING
-            ? kl_findfield(layout, lua_tostring(L, -2))
-            : NULL;
+    const struct kl_field *f = lua_type(L, -2) == LUA_TSTRING
+                                   ? kl_findfield(layout, lua_tostring(L, -2))
+                                   : NULL;
     if (f == NULL) {
       lua_pop(L, 1);
       nofield(L, layout);

@@ -11,21 +11,21 @@
 struct kl_layout;
 
 enum kl_field_kind {
-  KL_UINT,   /* an unsigned integer of 1, 2, 4 or 8 bytes */
-  KL_INT,    /* a signed one */
-  KL_BYTES,  /* a byte string of the field's size */
+  KL_UINT,    /* an unsigned integer of 1, 2, 4 or 8 bytes */
+  KL_INT,     /* a signed one */
+  KL_BYTES,   /* a byte string of the field's size */
   KL_ADDRESS, /* an unsigned integer: an address of this process */
-  KL_TABLE,  /* a struct with a layout of its own */
-  KL_PAD     /* reserved: nothing a user sees */
+  KL_TABLE,   /* a struct with a layout of its own */
+  KL_PAD      /* reserved: nothing a user sees */
 };
 
 struct kl_field {
   const char *name;
-  const char *group;            /* constants that may stand for the value */
-  const struct kl_layout *sub;  /* KL_TABLE */
+  const char *group;           /* constants that may stand for the value */
+  const struct kl_layout *sub; /* KL_TABLE */
   uint32_t offset;
-  uint32_t size;   /* of one element, in bytes */
-  uint32_t count;  /* elements of an array; 0: not an array */
+  uint32_t size;  /* of one element, in bytes */
+  uint32_t count; /* elements of an array; 0: not an array */
   enum kl_field_kind kind;
   /* A view of a union: getting a struct shows it when bit n of when is set and
    * row number tag of the same layout holds n. Setting takes any view, so what
@@ -35,7 +35,7 @@ struct kl_field {
 };
 
 struct kl_layout {
-  const char *name;  /* of the struct: "kvm_segment" */
+  const char *name; /* of the struct: "kvm_segment" */
   size_t size;
   const struct kl_field *fields;
   size_t nfields;
@@ -57,6 +57,7 @@ struct kl_layout {
 #define KL_SIZEOF(s, f) sizeof(((struct s *)0)->f)
 #define KL_AT(s, f) .offset = offsetof(struct s, f)
 
+/* clang-format off */
 #define KL_F_U(s, f) .size = KL_SIZEOF(s, f), .kind = KL_UINT
 #define KL_F_S(s, f) .size = KL_SIZEOF(s, f), .kind = KL_INT
 #define KL_F_A(s, f) .size = KL_SIZEOF(s, f), .kind = KL_ADDRESS
@@ -69,29 +70,34 @@ struct kl_layout {
   .size = KL_SIZEOF(s, f[0]),                                          \
   .count = KL_SIZEOF(s, f) / KL_SIZEOF(s, f[0]), .kind = KL_BYTES
 #define KL_F_G(g) .group = g, KL_F_U
+/* clang-format on */
 
+/* clang-format off */
 #define KL_T_ONE(s, f, l) \
   .size = KL_SIZEOF(s, f), .kind = KL_TABLE, .sub = &kl_##l
 #define KL_T_ARRAY(s, f, l)                                            \
   .size = KL_SIZEOF(s, f[0]),                                          \
   .count = KL_SIZEOF(s, f) / KL_SIZEOF(s, f[0]), .kind = KL_TABLE,     \
   .sub = &kl_##l
+/* clang-format on */
 
 #define KL_ROW_F(k, s, f) {.name = #f, KL_AT(s, f), KL_F_##k(s, f)},
 #define KL_ROW_T(k, s, f, l) {.name = #f, KL_AT(s, f), KL_T_##k(s, f, l)},
 #define KL_SUM_F(k, s, f) +KL_SIZEOF(s, f)
 #define KL_SUM_T(k, s, f, l) +KL_SIZEOF(s, f)
 
+/* clang-format off */
 #define KL_LAYOUT_PARTIAL(s, LIST)                                     \
   static const struct kl_field kl_##s##_fields[] = {                   \
       LIST(KL_ROW_F, KL_ROW_T, s)};                                    \
   const struct kl_layout kl_##s = {                                    \
       #s, sizeof(struct s), kl_##s##_fields,                           \
       sizeof kl_##s##_fields / sizeof kl_##s##_fields[0]}
+/* clang-format on */
 
-#define KL_LAYOUT(s, LIST)                                             \
-  _Static_assert((0 LIST(KL_SUM_F, KL_SUM_T, s)) == sizeof(struct s),  \
-                 #s ": fields and padding do not fill the struct");    \
+#define KL_LAYOUT(s, LIST)                                            \
+  _Static_assert((0 LIST(KL_SUM_F, KL_SUM_T, s)) == sizeof(struct s), \
+                 #s ": fields and padding do not fill the struct");   \
   KL_LAYOUT_PARTIAL(s, LIST)
 
 /* Pushes a table with the fields of the struct at data. [-0, +1] */
@@ -106,8 +112,8 @@ void kl_setstruct(lua_State *L, int idx, const struct kl_layout *layout,
                   void *data);
 
 /* Raises when an address in the struct is not 0: scripts have none to give, and
- * the kernel would use what is there. Views of a union that do not count are not
- * looked at. */
+ * the kernel would use what is there. Views of a union that do not count are
+ * not looked at. */
 void kl_checkaddresses(lua_State *L, const struct kl_layout *layout,
                        const void *data);
 
@@ -116,8 +122,7 @@ uint64_t kl_loaduint(const void *p, size_t size);
 void kl_storeuint(void *p, size_t size, uint64_t value);
 
 /* Pushes one field. [-0, +1] */
-void kl_getfield(lua_State *L, const struct kl_field *field,
-                 const void *data);
+void kl_getfield(lua_State *L, const struct kl_field *field, const void *data);
 
 /* Sets one field from the value at the top of the stack. [-0, +0] */
 void kl_setfield(lua_State *L, const struct kl_layout *layout,

@@ -24,7 +24,8 @@ void kl_openguestmemfd(lua_State *L, int idx, struct kl_memory *m,
   if (fd < 0)
     kl_fail(L, "KVM_CREATE_GUEST_MEMFD", errno,
             "0x%" PRIx64 " bytes with flags 0x%" PRIx64 " (the ones this "
-            "host has: check_extension('GUEST_MEMFD_FLAGS'))", size, flags);
+            "host has: check_extension('GUEST_MEMFD_FLAGS'))",
+            size, flags);
   fcntl(fd, F_SETFD, FD_CLOEXEC);
   void *addr = NULL;
   if ((flags & visible) == visible) {

@@ -131,8 +131,7 @@ static void lendversion(lua_State *L, struct kvm_enable_cap *cap,
 
 /* A vCPU cannot be asked: its VM, when that is open. */
 static int extension(lua_State *L, struct kl_handle *h, int cap) {
-  if (h->object.class == &kl_vcpu_class)
-    h = &((struct kl_vcpu *)h)->vm->handle;
+  if (h->object.class == &kl_vcpu_class) h = &((struct kl_vcpu *)h)->vm->handle;
   return h->fd >= 0 ? kl_extension(L, h, cap) : 0;
 }
 
@@ -156,11 +155,12 @@ int kl_handle_enable_cap(lua_State *L) {
   if (r < 0) {
     int err = errno;
     kl_constantname(L, "CAP", cap.cap);
-    return kl_failargs(
-        L, 2, "KVM_ENABLE_CAP", err, "%s cannot be enabled with these "
-        "arguments on this object (check_extension says %d)",
-        lua_isnil(L, -1) ? "this capability" : lua_tostring(L, -1),
-        extension(L, h, (int)cap.cap));
+    return kl_failargs(L, 2, "KVM_ENABLE_CAP", err,
+                       "%s cannot be enabled with these "
+                       "arguments on this object (check_extension says %d)",
+                       lua_isnil(L, -1) ? "this capability"
+                                        : lua_tostring(L, -1),
+                       extension(L, h, (int)cap.cap));
   }
   lua_pushinteger(L, version != 0 ? version : r);
   return 1;

@@ -20,8 +20,8 @@ struct kl_handle *kl_checkhandle(lua_State *L, int idx);
 /* The scope bit of a handle's kind. */
 unsigned kl_scope(const struct kl_handle *h);
 
-/* Makes a closed handle share a machine, before it gets its descriptor: a tracer
- * of the call that makes it may close the VM. */
+/* Makes a closed handle share a machine, before it gets its descriptor: a
+ * tracer of the call that makes it may close the VM. */
 void kl_joinmachine(struct kl_handle *h, struct kl_machine *machine);
 
 /* Closes the descriptor and lets go of the machine; idempotent. */

@@ -12,7 +12,7 @@
 #include "refs.h"
 #include "uapi.h"
 
-/* ---- the state of one Lua state; there is no other ---------------------- */
+/* ---- the state of one Lua state; there is no other ----------------------- */
 
 struct kl_vcpu;
 
@@ -25,7 +25,7 @@ struct kl_context {
 
 struct kl_context *kl_context(lua_State *L);
 
-/* ---- handles: objects with a descriptor --------------------------------- */
+/* ---- handles: objects with a descriptor ---------------------------------- */
 
 struct kl_handle {
   struct kl_object object;
@@ -105,9 +105,9 @@ struct kl_vcpu {
   timer_t timer;
   pid_t timer_tid;
   bool has_mask, has_user_mask;
-  sigset_t mask;      /* as KVM_SET_SIGNAL_MASK was told last */
-  sigset_t user_mask; /* as set_signal_mask was told */
-  int error;          /* errno of a run that failed */
+  sigset_t mask;       /* as KVM_SET_SIGNAL_MASK was told last */
+  sigset_t user_mask;  /* as set_signal_mask was told */
+  int error;           /* errno of a run that failed */
   uint64_t sync_valid; /* groups in run->s.regs that are the vCPU's state */
   uint64_t sync_used;  /* groups somebody has asked for */
   int last_reason;     /* of the exit the script sees; KL_R_NONE: none */
@@ -116,8 +116,8 @@ struct kl_vcpu {
 };
 
 extern const struct kl_class kl_system_class, kl_vm_class, kl_vcpu_class,
-    kl_device_class, kl_memory_class, kl_eventfd_class,
-    kl_stats_class, kl_regs_class;
+    kl_device_class, kl_memory_class, kl_eventfd_class, kl_stats_class,
+    kl_regs_class;
 
 /* kl_to*: the object in any state; kl_check*: raises when it is closed
  * ("kvm.vcpu is closed"). */
@@ -136,17 +136,17 @@ static inline void *kl_checkopen(lua_State *L, int idx,
 #define kl_checkdevice(L, i) \
   ((struct kl_device *)kl_checkopen(L, i, &kl_device_class))
 
-/* ---- ioctls: one row each (ioctls.c and <arch>/ioctls.c) ------------------ */
+/* ---- ioctls: one row each (ioctls.c and <arch>/ioctls.c) ----------------- */
 
 enum kl_ioctl_kind {
-  KL_NONE,      /* no argument */
-  KL_VALUE,     /* an integer by value, 0 when not given */
-  KL_GET,       /* out: a struct (or u64) */
-  KL_SET,       /* in: a table (or u64), patched over what getter reads */
-  KL_INOUT,     /* in and out: a table gives a table */
-  KL_GETLIST,   /* out: header and entries; grows as the kernel asks (E2BIG) */
-  KL_SETLIST,   /* in: header and entries */
-  KL_CUSTOM,    /* a function of its own */
+  KL_NONE,    /* no argument */
+  KL_VALUE,   /* an integer by value, 0 when not given */
+  KL_GET,     /* out: a struct (or u64) */
+  KL_SET,     /* in: a table (or u64), patched over what getter reads */
+  KL_INOUT,   /* in and out: a table gives a table */
+  KL_GETLIST, /* out: header and entries; grows as the kernel asks (E2BIG) */
+  KL_SETLIST, /* in: header and entries */
+  KL_CUSTOM,  /* a function of its own */
 };
 
 enum kl_ioctl_result {
@@ -173,7 +173,7 @@ struct kl_ioctl {
   enum kl_ioctl_result result;
   const struct kl_layout *layout; /* NULL with KL_GET/SET/INOUT: a u64 */
   const struct kl_flex *flex;
-  unsigned long getter; /* KL_SET: what reads the struct; 0: zeros */
+  unsigned long getter;   /* KL_SET: what reads the struct; 0: zeros */
   const char *capability; /* "SET_GUEST_DEBUG"; NULL: basic */
   lua_CFunction call;     /* KL_CUSTOM */
   bool pointer;           /* the struct holds a pointer: no raw ioctl() */
@@ -203,13 +203,13 @@ int kl_rawioctl(lua_State *L);
 /* Pushes the reference of all ioctls: name -> {request, kind, ...}. */
 void kl_pushioctls(lua_State *L);
 
-/* ---- structs ------------------------------------------------------------ */
+/* ---- structs ------------------------------------------------------------- */
 
 /* The layout of a struct's tag on this architecture, or NULL. */
 const struct kl_layout *kl_findlayout(const char *name);
 extern const struct kl_layout *const kl_layouts[]; /* ends with NULL */
 
-/* ---- exits (exit.c) ------------------------------------------------------- */
+/* ---- exits (exit.c) ------------------------------------------------------ */
 
 /* A field of an exit, at an offset of the kvm_run page. */
 enum kl_exit_kind {
@@ -276,7 +276,7 @@ int kl_checkeventfd(lua_State *L, int idx, const char *what);
 int kl_core_eventfd(lua_State *L);
 int kl_core_stats(lua_State *L);
 
-/* ---- accesses that a device may take ------------------------------------------ */
+/* ---- accesses that a device may take ------------------------------------- */
 
 enum kl_bus_kind { KL_MMIO, KL_PIO, KL_MSR, KL_HYPERCALL, KL_BUSES };
 
@@ -305,14 +305,14 @@ void kl_stoptimer(struct kl_vcpu *v);
 void kl_freebus(struct kl_bus *bus);
 extern const luaL_Reg kl_bus_methods[];
 
-/* ---- registers (regs.c) ---------------------------------------------------- */
+/* ---- registers (regs.c) -------------------------------------------------- */
 
 /* Writes groups that the kvm_run page holds dirty to the vCPU; -1: errno. */
 int kl_flushregs(struct kl_vcpu *v);
 void kl_pushregs(lua_State *L, int vcpu_idx);
 void kl_openregs(lua_State *L); /* makes the class */
 
-/* ---- module parts --------------------------------------------------------- */
+/* ---- module parts -------------------------------------------------------- */
 
 void kl_openconsts(lua_State *L); /* core table at the top */
 void kl_openexits(lua_State *L);

@@ -8,7 +8,7 @@
 #include "handle.h"
 #include "trace.h"
 
-/* ---- the system call ------------------------------------------------------ */
+/* ---- the system call ----------------------------------------------------- */
 
 static int prepare(struct kl_handle *h) {
   if (h->object.class != &kl_vcpu_class) return 0;
@@ -18,8 +18,7 @@ static int prepare(struct kl_handle *h) {
   return v->run->kvm_dirty_regs ? kl_flushregs(v) : 0;
 }
 
-static int call(struct kl_handle *h, unsigned long request,
-                unsigned long arg) {
+static int call(struct kl_handle *h, unsigned long request, unsigned long arg) {
   int r;
   do r = ioctl(h->fd, request, arg);
   while (r < 0 && errno == EINTR);
@@ -46,7 +45,7 @@ int kl_extension(lua_State *L, struct kl_handle *h, int capability) {
   return r < 0 ? 0 : r;
 }
 
-/* ---- the kinds ------------------------------------------------------------ */
+/* ---- the kinds ----------------------------------------------------------- */
 
 static void *scratch(lua_State *L, size_t size) {
   return memset(lua_newuserdatauv(L, size, 0), 0, size);
@@ -66,11 +65,9 @@ static int call_value(lua_State *L, struct kl_handle *h,
                       const struct kl_ioctl *row) {
   unsigned long value = 0;
   kl_maxargs(L, row->kind == KL_NONE ? 1 : 2);
-  if (row->kind == KL_VALUE)
-    value = (unsigned long)luaL_optinteger(L, 2, 0);
+  if (row->kind == KL_VALUE) value = (unsigned long)luaL_optinteger(L, 2, 0);
   int r = kl_ioctlvalue(L, h, row->request, value);
-  if (r < 0)
-    return kl_failargs(L, lua_gettop(L), row->name, errno, NULL);
+  if (r < 0) return kl_failargs(L, lua_gettop(L), row->name, errno, NULL);
   return result(L, row, r);
 }
 
@@ -121,7 +118,7 @@ static int call_set(lua_State *L, struct kl_handle *h,
   return 1;
 }
 
-/* ---- lists ------------------------------------------------------------------ */
+/* ---- lists --------------------------------------------------------------- */
 
 /* Older kernels leave the count as it was offered (KVM_GET_CPUID2 of 6.1):
  * what they did not fill is zeros then. */
@@ -211,8 +208,8 @@ static void toentry(lua_State *L, const struct kl_ioctl *row, uint64_t i,
     int is_int;
     uint64_t v = (uint64_t)lua_tointegerx(L, -1, &is_int);
     if (!is_int || (x->entry_size < 8 && v >> (8 * x->entry_size)))
-      luaL_error(L, "%s: entry %I (%s) is not an integer of %d bits",
-                 row->name, (lua_Integer)i + 1, luaL_tolstring(L, -1, NULL),
+      luaL_error(L, "%s: entry %I (%s) is not an integer of %d bits", row->name,
+                 (lua_Integer)i + 1, luaL_tolstring(L, -1, NULL),
                  (int)(8 * x->entry_size));
     kl_storeuint(entry, x->entry_size, v);
   }
@@ -226,9 +223,10 @@ static int call_setlist(lua_State *L, struct kl_handle *h,
   luaL_checktype(L, 2, LUA_TTABLE);
   uint64_t n = lua_rawlen(L, 2);
   if (n > x->max)
-    return luaL_argerror(L, 2, lua_pushfstring(L, "%I entries, %s takes %d",
-                                               (lua_Integer)n, row->name,
-                                               (int)x->max));
+    return luaL_argerror(L, 2,
+                         lua_pushfstring(L, "%I entries, %s takes %d",
+                                         (lua_Integer)n, row->name,
+                                         (int)x->max));
   char *data = scratch(L, x->header + n * x->entry_size);
   toheader(L, row, data, n);
   kl_storeuint(data + x->count_offset, x->count_size, n);
@@ -239,16 +237,16 @@ static int call_setlist(lua_State *L, struct kl_handle *h,
   return result(L, row, r);
 }
 
-/* ---- methods ---------------------------------------------------------------- */
+/* ---- methods ------------------------------------------------------------- */
 
 /* Every method made of a row. Upvalue: the row. */
 static int call_row(lua_State *L) {
   const struct kl_ioctl *row = lua_touserdata(L, lua_upvalueindex(1));
   struct kl_handle *h = kl_checkhandle(L, 1);
   if (!(kl_scope(h) & row->scopes))
-    return luaL_argerror(L, 1, lua_pushfstring(L, "%s is no ioctl of a %s",
-                                               row->name,
-                                               h->object.class->name));
+    return luaL_argerror(L, 1,
+                         lua_pushfstring(L, "%s is no ioctl of a %s", row->name,
+                                         h->object.class->name));
   switch (row->kind) {
     case KL_NONE:
     case KL_VALUE: return call_value(L, h, row);
@@ -267,8 +265,7 @@ static void methodname(const struct kl_ioctl *row, char name[64]) {
   for (char *p = name; *p; p++) *p = (char)tolower((unsigned char)*p);
 }
 
-static void addrows(lua_State *L, const struct kl_ioctl *row,
-                    unsigned scope) {
+static void addrows(lua_State *L, const struct kl_ioctl *row, unsigned scope) {
   for (; row->name != NULL; row++) {
     char name[64];
     if (!(row->scopes & scope)) continue;
@@ -297,11 +294,10 @@ const struct kl_ioctl *kl_findioctl(unsigned long request, unsigned scope) {
   return NULL;
 }
 
-/* ---- reflection --------------------------------------------------------------- */
+/* ---- reflection ---------------------------------------------------------- */
 
-static const char *const kind_names[] = {"none",    "value",   "get",
-                                         "set",     "inout",   "getlist",
-                                         "setlist", "custom"};
+static const char *const kind_names[] = {
+    "none", "value", "get", "set", "inout", "getlist", "setlist", "custom"};
 static const char *const scope_names[] = {"system", "vm", "vcpu", "device"};
 
 static void pushrow(lua_State *L, const struct kl_ioctl *r) {

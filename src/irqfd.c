@@ -25,8 +25,7 @@ static uint32_t need32(lua_State *L, const char *name, uint64_t v) {
 
 /* vm:irqfd{fd =, gsi =, flags =, resamplefd =} */
 int kl_vm_irqfd(lua_State *L) {
-  static const char *const names[] = {"fd", "gsi", "flags", "resamplefd",
-                                      NULL};
+  static const char *const names[] = {"fd", "gsi", "flags", "resamplefd", NULL};
   kl_checkvm(L, 1);
   kl_maxargs(L, 2);
   kl_checkoptions(L, 2, names);
@@ -40,10 +39,9 @@ int kl_vm_irqfd(lua_State *L) {
   k.fd = (uint32_t)optfd(L, "fd", true);
   if (kl_ioctl(L, &kl_checkvm(L, 1)->handle, KVM_IRQFD, &k) < 0) {
     int err = errno;
-    return kl_failargs(L, 2, "KVM_IRQFD", err, "eventfd %d to GSI %u: %s",
-                       (int)k.fd, k.gsi,
-                       err == EBUSY ? "the eventfd is an irqfd already"
-                                    : strerror(err));
+    return kl_failargs(
+        L, 2, "KVM_IRQFD", err, "eventfd %d to GSI %u: %s", (int)k.fd, k.gsi,
+        err == EBUSY ? "the eventfd is an irqfd already" : strerror(err));
   }
   return 0;
 }

@@ -12,7 +12,7 @@
 
 #include "option.h"
 
-/* ---- objects ------------------------------------------------------------ */
+/* ---- objects ------------------------------------------------------------- */
 
 struct kl_memory *kl_checkmemory(lua_State *L, int idx) {
   struct kl_memory *m = kl_check(L, idx, &kl_memory_class);
@@ -24,8 +24,8 @@ struct kl_memory *kl_newmemory(lua_State *L) {
   return kl_new(L, &kl_memory_class, 0);
 }
 
-void kl_ownmapping(lua_State *L, struct kl_memory *m, void *addr,
-                   uint64_t size, int fd, const char *backing) {
+void kl_ownmapping(lua_State *L, struct kl_memory *m, void *addr, uint64_t size,
+                   int fd, const char *backing) {
   m->mapping = kl_newmapping(addr, size, fd);
   if (m->mapping == NULL) {
     if (addr != NULL) munmap(addr, size);
@@ -71,7 +71,7 @@ int kl_core_memory(lua_State *L) {
   return 1;
 }
 
-/* ---- views and copies --------------------------------------------------- */
+/* ---- views and copies ---------------------------------------------------- */
 
 /* The length at argument 3, by default the rest; checked. */
 static uint64_t optrest(lua_State *L, const struct kl_memory *m,
@@ -107,8 +107,10 @@ static int memory_clone(lua_State *L) {
   struct kl_memory *m = kl_checkmemory(L, 1);
   struct kl_mapping *from = m->mapping;
   if (from->fd < 0 || strcmp(from->backing, "guest_memfd") == 0)
-    return luaL_error(L, "memory of backing '%s' cannot be cloned: make it "
-                         "with backing = 'memfd'", from->backing);
+    return luaL_error(L,
+                      "memory of backing '%s' cannot be cloned: make it "
+                      "with backing = 'memfd'",
+                      from->backing);
   void *addr = mmap(NULL, from->size, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | (ishuge(from) ? 0 : MAP_NORESERVE), from->fd,
                     from->file_offset);
@@ -145,7 +147,7 @@ static int memory_discard(lua_State *L) {
   return 0;
 }
 
-/* ---- closing ------------------------------------------------------------ */
+/* ---- closing ------------------------------------------------------------- */
 
 /* "slot 0 of a VM (gpa 0x1000) and 2 more slots" */
 static void describepins(const struct kl_mapping *m, char text[120]) {
@@ -153,8 +155,8 @@ static void describepins(const struct kl_mapping *m, char text[120]) {
   int more = m->pins, used = 0;
   if (s != NULL) {
     more--;
-    used = snprintf(text, 120, "slot %" PRIu32 " of a VM (gpa 0x%" PRIx64
-                    ")%s", s->slot, s->gpa, more > 0 ? " and " : "");
+    used = snprintf(text, 120, "slot %" PRIu32 " of a VM (gpa 0x%" PRIx64 ")%s",
+                    s->slot, s->gpa, more > 0 ? " and " : "");
   }
   if (more > 0)
     snprintf(text + used, 120 - (size_t)used, "%d %sslot%s", more,
@@ -181,7 +183,7 @@ static int memory_close(lua_State *L) {
   return memory_release(L);
 }
 
-/* ---- what it tells ------------------------------------------------------ */
+/* ---- what it tells ------------------------------------------------------- */
 
 static int memory_tostring(lua_State *L) {
   struct kl_memory *m = kl_check(L, 1, &kl_memory_class);
@@ -228,15 +230,21 @@ static int memory_fd(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"read", kl_memory_read},     {"write", kl_memory_write},
-    {"fill", kl_memory_fill},     {"find", kl_memory_find},
-    {"u8", kl_memory_u8},         {"u16", kl_memory_u16},
-    {"u32", kl_memory_u32},       {"u64", kl_memory_u64},
-    {"pack", kl_memory_pack},     {"unpack", kl_memory_unpack},
-    {"view", memory_view},        {"clone", memory_clone},
-    {"discard", memory_discard},  {"close", memory_close},
-    {NULL, NULL}};
+static const luaL_Reg methods[] = {{"read", kl_memory_read},
+                                   {"write", kl_memory_write},
+                                   {"fill", kl_memory_fill},
+                                   {"find", kl_memory_find},
+                                   {"u8", kl_memory_u8},
+                                   {"u16", kl_memory_u16},
+                                   {"u32", kl_memory_u32},
+                                   {"u64", kl_memory_u64},
+                                   {"pack", kl_memory_pack},
+                                   {"unpack", kl_memory_unpack},
+                                   {"view", memory_view},
+                                   {"clone", memory_clone},
+                                   {"discard", memory_discard},
+                                   {"close", memory_close},
+                                   {NULL, NULL}};
 
 static const luaL_Reg getters[] = {{"size", memory_size},
                                    {"backing", memory_backing},
@@ -245,10 +253,9 @@ static const luaL_Reg getters[] = {{"size", memory_size},
                                    {"fd", memory_fd},
                                    {NULL, NULL}};
 
-static const luaL_Reg meta[] = {{"__len", memory_size},
-                                {"__tostring", memory_tostring},
-                                {NULL, NULL}};
+static const luaL_Reg meta[] = {
+    {"__len", memory_size}, {"__tostring", memory_tostring}, {NULL, NULL}};
 
 const struct kl_class kl_memory_class = {
-    "kvm.memory", sizeof(struct kl_memory), methods, getters, NULL, meta,
+    "kvm.memory",  sizeof(struct kl_memory), methods, getters, NULL, meta,
     memory_release};

@@ -16,8 +16,8 @@ struct kl_memory *kl_newmemory(lua_State *L);
 
 /* Gives a closed object a mapping of its own and takes over addr and fd; when
  * there is no memory for it, both are closed and it raises. */
-void kl_ownmapping(lua_State *L, struct kl_memory *m, void *addr,
-                   uint64_t size, int fd, const char *backing);
+void kl_ownmapping(lua_State *L, struct kl_memory *m, void *addr, uint64_t size,
+                   int fd, const char *backing);
 
 /* Makes a closed object share n bytes at offset of a mapping. */
 void kl_sharemapping(struct kl_memory *m, struct kl_mapping *mapping,
@@ -29,9 +29,8 @@ void kl_checkbounds(lua_State *L, int arg, const struct kl_memory *m,
 
 /* Those bytes. Raises too when the host cannot see them. The guest may write
  * them at any time: read nothing twice. */
-unsigned char *kl_memorybytes(lua_State *L, int arg,
-                              const struct kl_memory *m, uint64_t offset,
-                              uint64_t n);
+unsigned char *kl_memorybytes(lua_State *L, int arg, const struct kl_memory *m,
+                              uint64_t offset, uint64_t n);
 
 /* Those bytes for writing. */
 unsigned char *kl_writablebytes(lua_State *L, int arg,
@@ -47,13 +46,12 @@ void kl_pushbytes(lua_State *L, const unsigned char *bytes, size_t n);
 const char *kl_checkcode(lua_State *L, size_t *n);
 
 /* Gives a closed object the guest_memfd that the VM makes (guest_memfd.c). */
-void kl_openguestmemfd(lua_State *L, int vm, struct kl_memory *m,
-                       uint64_t size, uint64_t flags);
+void kl_openguestmemfd(lua_State *L, int vm, struct kl_memory *m, uint64_t size,
+                       uint64_t flags);
 
 /* Opens what the option table at opts asks for (backing.c). size 0: all of a
  * file. */
-void kl_openbacking(lua_State *L, struct kl_memory *m, uint64_t size,
-                    int opts);
+void kl_openbacking(lua_State *L, struct kl_memory *m, uint64_t size, int opts);
 
 /* Raises for argument arg unless value is a multiple of the page size. */
 void kl_checkpages(lua_State *L, int arg, const char *what, uint64_t value);

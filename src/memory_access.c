@@ -9,7 +9,7 @@
 
 static const char pack_key = 0, unpack_key = 0, packsize_key = 0;
 
-/* ---- checks ------------------------------------------------------------- */
+/* ---- checks -------------------------------------------------------------- */
 
 void kl_checkbounds(lua_State *L, int arg, const struct kl_memory *m,
                     uint64_t offset, uint64_t n) {
@@ -20,9 +20,8 @@ void kl_checkbounds(lua_State *L, int arg, const struct kl_memory *m,
             n, offset, m->size);
 }
 
-unsigned char *kl_memorybytes(lua_State *L, int arg,
-                              const struct kl_memory *m, uint64_t offset,
-                              uint64_t n) {
+unsigned char *kl_memorybytes(lua_State *L, int arg, const struct kl_memory *m,
+                              uint64_t offset, uint64_t n) {
   kl_checkbounds(L, arg, m, offset, n);
   if (m->mapping->addr == NULL)
     luaL_error(L, "this guest_memfd is the guest's alone: make it with flags "
@@ -54,7 +53,7 @@ static uint64_t checkoffset(lua_State *L) {
   return (uint64_t)luaL_checkinteger(L, 2);
 }
 
-/* ---- bytes -------------------------------------------------------------- */
+/* ---- bytes --------------------------------------------------------------- */
 
 int kl_memory_read(lua_State *L) {
   struct kl_memory *m = kl_checkmemory(L, 1);
@@ -112,25 +111,25 @@ int kl_memory_find(lua_State *L) {
   return 1;
 }
 
-/* ---- integers ----------------------------------------------------------- */
+/* ---- integers ------------------------------------------------------------ */
 
 /* m:u16(offset) -> value; m:u16(offset, value). One access each, at any
  * alignment, so that what the guest sees is never half a value. */
-#define ACCESSOR(bits)                                                   \
+#define ACCESSOR(bits)                                                     \
   typedef uint##bits##_t __attribute__((aligned(1), may_alias)) any##bits; \
-  int kl_memory_u##bits(lua_State *L) {                                  \
-    struct kl_memory *m = kl_checkmemory(L, 1);                          \
-    kl_maxargs(L, 3);                                                    \
-    uint64_t offset = checkoffset(L);                                    \
-    if (lua_gettop(L) < 3) {                                             \
-      const void *p = kl_memorybytes(L, 2, m, offset, bits / 8);         \
-      lua_pushinteger(L, (lua_Integer) * (const volatile any##bits *)p); \
-      return 1;                                                          \
-    }                                                                    \
-    uint64_t value = kl_checkrange(L, 3, "value", 0, UINT##bits##_MAX);  \
-    void *p = kl_writablebytes(L, 2, m, offset, bits / 8);               \
-    *(volatile any##bits *)p = (uint##bits##_t)value;                    \
-    return 0;                                                            \
+  int kl_memory_u##bits(lua_State *L) {                                    \
+    struct kl_memory *m = kl_checkmemory(L, 1);                            \
+    kl_maxargs(L, 3);                                                      \
+    uint64_t offset = checkoffset(L);                                      \
+    if (lua_gettop(L) < 3) {                                               \
+      const void *p = kl_memorybytes(L, 2, m, offset, bits / 8);           \
+      lua_pushinteger(L, (lua_Integer) * (const volatile any##bits *)p);   \
+      return 1;                                                            \
+    }                                                                      \
+    uint64_t value = kl_checkrange(L, 3, "value", 0, UINT##bits##_MAX);    \
+    void *p = kl_writablebytes(L, 2, m, offset, bits / 8);                 \
+    *(volatile any##bits *)p = (uint##bits##_t)value;                      \
+    return 0;                                                              \
   }
 
 ACCESSOR(8)
@@ -138,7 +137,7 @@ ACCESSOR(16)
 ACCESSOR(32)
 ACCESSOR(64)
 
-/* ---- Lua's formats ------------------------------------------------------ */
+/* ---- Lua's formats ------------------------------------------------------- */
 
 static void keep(lua_State *L, const char *name, const char *key) {
   lua_getfield(L, -1, name);

@@ -105,7 +105,8 @@ static void checkcopies(lua_State *L) {
   if (luaL_getmetatable(L, kl_vm_class.name) == LUA_TTABLE) {
     lua_getfield(L, -1, "__gc");
     if (lua_tocfunction(L, -1) != kl_vm_class.close)
-      luaL_error(L, "this Lua state has another copy of kvm.core: use that one");
+      luaL_error(L,
+                 "this Lua state has another copy of kvm.core: use that one");
     lua_pop(L, 1);
   }
   lua_pop(L, 1);

@@ -22,8 +22,8 @@ int kl_reg_read_onereg(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
   return transfer(L, v, KVM_GET_ONE_REG, r->id, data);
 }
 
-int kl_reg_write_onereg(lua_State *L, struct kl_vcpu *v,
-                        const struct kl_reg *r, const void *data) {
+int kl_reg_write_onereg(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
+                        const void *data) {
   return transfer(L, v, KVM_SET_ONE_REG, r->id, data);
 }
 
@@ -33,13 +33,15 @@ static struct kl_reg checkid(lua_State *L, int idx) {
   size_t size = kl_reg_size(id);
   char text[80];
   if (size > KL_REG_MAX) {
-    snprintf(text, sizeof text, "id 0x%" PRIx64 " says %zu bytes, KVM has at "
-             "most %d", id, size, KL_REG_MAX);
+    snprintf(text, sizeof text,
+             "id 0x%" PRIx64 " says %zu bytes, KVM has at "
+             "most %d",
+             id, size, KL_REG_MAX);
     luaL_argerror(L, idx, text);
   }
   snprintf(text, sizeof text, "register 0x%" PRIx64, id);
-  return (struct kl_reg){.name = lua_pushstring(L, text), .id = id,
-                         .size = (uint16_t)size};
+  return (struct kl_reg){
+      .name = lua_pushstring(L, text), .id = id, .size = (uint16_t)size};
 }
 
 int kl_vcpu_get_one_reg(lua_State *L) {
@@ -61,7 +63,9 @@ int kl_vcpu_set_one_reg(lua_State *L) {
   unsigned char data[KL_REG_MAX] = {0};
   kl_toreg(L, &r, 3, data);
   if (kl_reg_write_onereg(L, v, &r, data) < 0)
-    return kl_failargs(L, 2, "KVM_SET_ONE_REG", errno, "%s cannot be set to "
-                       "this value", r.name);
+    return kl_failargs(L, 2, "KVM_SET_ONE_REG", errno,
+                       "%s cannot be set to "
+                       "this value",
+                       r.name);
   return 0;
 }

@@ -15,16 +15,20 @@ static size_t needed(lua_State *L, const struct kl_ioctl *row,
                      unsigned long request, const char *bytes, size_t n) {
   size_t size = _IOC_SIZE(request);
   if (n < size)
-    luaL_argerror(L, 3, lua_pushfstring(L, "%I bytes given, the request "
-                                           "number says %d", (lua_Integer)n,
-                                        (int)size));
+    luaL_argerror(L, 3,
+                  lua_pushfstring(L,
+                                  "%I bytes given, the request "
+                                  "number says %d",
+                                  (lua_Integer)n, (int)size));
   if (row == NULL || row->flex == NULL) return size;
   const struct kl_flex *x = row->flex;
   uint64_t count = kl_loaduint(bytes + x->count_offset, x->count_size);
   if (n < x->header || (n - x->header) / x->entry_size < count)
-    luaL_argerror(L, 3, lua_pushfstring(L, "%I bytes do not hold the %I "
-                                           "entries they announce",
-                                        (lua_Integer)n, (lua_Integer)count));
+    luaL_argerror(L, 3,
+                  lua_pushfstring(L,
+                                  "%I bytes do not hold the %I "
+                                  "entries they announce",
+                                  (lua_Integer)n, (lua_Integer)count));
   return n;
 }
 
@@ -39,8 +43,7 @@ static int raw_bytes(lua_State *L, struct kl_handle *h,
   memcpy(data, bytes, n);
   memset(data + n, 0, SLACK);
   int r = kl_ioctl(L, h, request, data);
-  if (r < 0)
-    return kl_fail(L, row ? row->name : "ioctl", errno, NULL);
+  if (r < 0) return kl_fail(L, row ? row->name : "ioctl", errno, NULL);
   lua_pushinteger(L, r);
   lua_pushlstring(L, data, n);
   return 2;
@@ -65,21 +68,25 @@ int kl_rawioctl(lua_State *L) {
   unsigned long request =
       (unsigned long)kl_checkrange(L, 2, "request", 0, UINT32_MAX);
   if (_IOC_TYPE(request) != KVMIO)
-    return kl_badarg(L, 2, "request 0x%lx is not one of KVM's, which have 0x%x "
-                     "in bits 8 to 15", request, KVMIO);
+    return kl_badarg(L, 2,
+                     "request 0x%lx is not one of KVM's, which have 0x%x "
+                     "in bits 8 to 15",
+                     request, KVMIO);
   const struct kl_ioctl *row = kl_findioctl(request, kl_scope(h));
   if (row != NULL && hasmethod(row))
     return luaL_argerror(
-        L, 2, lua_pushfstring(L, "%s has a method of its own, which keeps "
-                                 "track of what it changes", row->name));
+        L, 2,
+        lua_pushfstring(L,
+                        "%s has a method of its own, which keeps "
+                        "track of what it changes",
+                        row->name));
   if (lua_type(L, 3) == LUA_TSTRING) return raw_bytes(L, h, row, request);
   if (_IOC_DIR(request) != _IOC_NONE)
-    return luaL_argerror(L, 3, "this request takes a pointer: give the struct "
-                               "as a byte string");
-  int r = kl_ioctlvalue(L, h, request,
-                        (unsigned long)luaL_optinteger(L, 3, 0));
-  if (r < 0)
-    return kl_fail(L, row ? row->name : "ioctl", errno, NULL);
+    return luaL_argerror(L, 3,
+                         "this request takes a pointer: give the struct "
+                         "as a byte string");
+  int r = kl_ioctlvalue(L, h, request, (unsigned long)luaL_optinteger(L, 3, 0));
+  if (r < 0) return kl_fail(L, row ? row->name : "ioctl", errno, NULL);
   lua_pushinteger(L, r);
   return 1;
 }

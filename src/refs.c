@@ -16,7 +16,9 @@ struct kl_mapping *kl_newmapping(void *addr, size_t size, int fd) {
   return m;
 }
 
-void kl_refmapping(struct kl_mapping *m) { m->refs++; }
+void kl_refmapping(struct kl_mapping *m) {
+  m->refs++;
+}
 
 void kl_unrefmapping(struct kl_mapping *m) {
   if (m == NULL || --m->refs > 0) return;
@@ -62,7 +64,9 @@ struct kl_machine *kl_newmachine(int run_size) {
   return m;
 }
 
-void kl_refmachine(struct kl_machine *m) { m->refs++; }
+void kl_refmachine(struct kl_machine *m) {
+  m->refs++;
+}
 
 void kl_unrefmachine(struct kl_machine *m) {
   if (m == NULL || --m->refs > 0) return;
@@ -127,8 +131,7 @@ void kl_putslot(struct kl_machine *m, const struct kl_slot *slot) {
     return;
   }
   size_t i = position(m, new.slot);
-  memmove(&m->slots[i + 1], &m->slots[i],
-          (m->nslots - i) * sizeof *m->slots);
+  memmove(&m->slots[i + 1], &m->slots[i], (m->nslots - i) * sizeof *m->slots);
   m->slots[i] = new;
   m->nslots++;
 }

@@ -17,10 +17,10 @@ struct kl_mapping {
   int pins;   /* slots that a VM has in it: close() is refused while any */
   void *addr; /* NULL: guest_memfd without a mapping */
   size_t size;
-  int fd; /* the file behind it, owned; -1: none */
-  off_t file_offset;   /* of addr in that file */
-  const char *backing; /* a literal, for people: "memfd" */
-  bool read_only;      /* the host may not write */
+  int fd;                    /* the file behind it, owned; -1: none */
+  off_t file_offset;         /* of addr in that file */
+  const char *backing;       /* a literal, for people: "memfd" */
+  bool read_only;            /* the host may not write */
   struct kl_machine *pinner; /* one that pins it; NULL: none is known */
 };
 
@@ -34,7 +34,7 @@ struct kl_slot {
   uint32_t slot; /* number, address space in the upper half */
   uint32_t flags;
   uint64_t gpa, size;
-  uint64_t offset;          /* of gpa in the mapping */
+  uint64_t offset;           /* of gpa in the mapping */
   struct kl_mapping *memory; /* pinned */
   struct kl_mapping *guest;  /* guest_memfd, pinned; or NULL */
 };
@@ -43,9 +43,9 @@ struct kl_slot {
  * vCPU and device descriptors are closed too. */
 struct kl_machine {
   int refs;
-  pid_t pid; /* the process that made it: the only one that may use it */
-  int run_size;       /* of a vCPU's mapping */
-  uint32_t next_vcpu; /* above every id so far */
+  pid_t pid;    /* the process that made it: the only one that may use it */
+  int run_size; /* of a vCPU's mapping */
+  uint32_t next_vcpu;    /* above every id so far */
   struct kl_slot *slots; /* sorted by number */
   size_t nslots, room;
 };

@@ -21,7 +21,7 @@ static const struct kl_reg_group *groupof(const struct kl_reg *r) {
   return &kl_arch_reg_groups[r->group];
 }
 
-/* ---- errors ------------------------------------------------------------- */
+/* ---- errors -------------------------------------------------------------- */
 
 static void describe(const struct kl_reg *r, char text[80]) {
   if (groupof(r)->size == 0 && r->id != 0)
@@ -33,8 +33,8 @@ static void describe(const struct kl_reg *r, char text[80]) {
 int kl_unreadable(lua_State *L, const struct kl_reg *r, int err) {
   char name[80];
   describe(r, name);
-  return kl_fail(L, callname(groupof(r), 0), err, "%s cannot be read: %s",
-                 name, strerror(err));
+  return kl_fail(L, callname(groupof(r), 0), err, "%s cannot be read: %s", name,
+                 strerror(err));
 }
 
 static int unwritable(lua_State *L, const struct kl_reg *r, const void *data,
@@ -49,7 +49,7 @@ static int unwritable(lua_State *L, const struct kl_reg *r, const void *data,
                  kl_loaduint(data, r->size), strerror(err));
 }
 
-/* ---- structs ------------------------------------------------------------ */
+/* ---- structs ------------------------------------------------------------- */
 
 static int fetch(lua_State *L, struct kl_vcpu *v, const struct kl_reg_group *g,
                  void *data) {
@@ -124,7 +124,7 @@ int kl_flushregs(struct kl_vcpu *v) {
   return 0;
 }
 
-/* ---- one register ------------------------------------------------------- */
+/* ---- one register -------------------------------------------------------- */
 
 int kl_readreg(lua_State *L, struct kl_regs *o, struct kl_batch *b,
                const struct kl_reg *r, void *data) {
@@ -168,7 +168,7 @@ void kl_writereg(lua_State *L, struct kl_regs *o, const struct kl_reg *r,
   if (deliver(L, o->vcpu, g, buffer) < 0) unwritable(L, r, data, errno);
 }
 
-/* ---- many --------------------------------------------------------------- */
+/* ---- many ---------------------------------------------------------------- */
 
 /* Structs are aligned for their widest member. */
 static size_t roomfor(size_t group) {

@@ -10,7 +10,7 @@
 /* Key of the registry: name -> row, as a light userdata. */
 static const char rows_key = 0;
 
-/* ---- finding ------------------------------------------------------------ */
+/* ---- finding ------------------------------------------------------------- */
 
 static void pushrows(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &rows_key) == LUA_TTABLE) return;
@@ -78,7 +78,7 @@ const struct kl_reg *kl_findreg(lua_State *L, struct kl_vcpu *v, int idx,
   return extra;
 }
 
-/* ---- values ------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------- */
 
 void kl_pushreg(lua_State *L, const struct kl_reg *r, const void *data) {
   if (r->size > 8)
@@ -90,8 +90,10 @@ void kl_pushreg(lua_State *L, const struct kl_reg *r, const void *data) {
 static void towide(lua_State *L, const struct kl_reg *r, int idx, void *data) {
   size_t n;
   if (lua_type(L, idx) != LUA_TSTRING) {
-    luaL_error(L, "%s: a string of %d bytes (the lowest first) expected, got "
-                  "%s", r->name, (int)r->size, luaL_typename(L, idx));
+    luaL_error(L,
+               "%s: a string of %d bytes (the lowest first) expected, got "
+               "%s",
+               r->name, (int)r->size, luaL_typename(L, idx));
   }
   const char *bytes = lua_tolstring(L, idx, &n);
   if (n != r->size) {
@@ -103,9 +105,10 @@ static void towide(lua_State *L, const struct kl_reg *r, int idx, void *data) {
 
 static int notinteger(lua_State *L, const struct kl_reg *r, int idx) {
   if (lua_type(L, idx) == LUA_TSTRING)
-    return luaL_error(L, "%s has %d bits and takes an integer, got a string "
-                         "of %d bits", r->name, (int)r->size * 8,
-                      (int)lua_rawlen(L, idx) * 8);
+    return luaL_error(L,
+                      "%s has %d bits and takes an integer, got a string "
+                      "of %d bits",
+                      r->name, (int)r->size * 8, (int)lua_rawlen(L, idx) * 8);
   return luaL_error(L, "%s: an integer expected, got %s", r->name,
                     luaL_tolstring(L, idx, NULL));
 }
@@ -128,7 +131,7 @@ void kl_toreg(lua_State *L, const struct kl_reg *r, int idx, void *data) {
   kl_storeuint(data, r->size, v);
 }
 
-/* ---- the object --------------------------------------------------------- */
+/* ---- the object ---------------------------------------------------------- */
 
 static struct kl_regs *checkregs(lua_State *L, int idx) {
   struct kl_regs *o = kl_check(L, idx, &kl_regs_class);
@@ -182,7 +185,7 @@ static int regs_newindex(lua_State *L) {
   return 0;
 }
 
-/* ---- many at once ------------------------------------------------------- */
+/* ---- many at once -------------------------------------------------------- */
 
 /* Puts what the table at 2 names into the batch; returns how many registers
  * are left, which are written one at a time. */
@@ -283,7 +286,7 @@ static int regs_pairs(lua_State *L) {
   return 1;
 }
 
-/* ---- dump --------------------------------------------------------------- */
+/* ---- dump ---------------------------------------------------------------- */
 
 static int regs_tostring(lua_State *L) {
   enum { CELL = 27, WIDTH = 80 };
@@ -316,12 +319,10 @@ static int regs_tostring(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg meta[] = {{"__index", regs_index},
-                                {"__newindex", regs_newindex},
-                                {"__call", regs_call},
-                                {"__pairs", regs_pairs},
-                                {"__tostring", regs_tostring},
-                                {NULL, NULL}};
+static const luaL_Reg meta[] = {
+    {"__index", regs_index},       {"__newindex", regs_newindex},
+    {"__call", regs_call},         {"__pairs", regs_pairs},
+    {"__tostring", regs_tostring}, {NULL, NULL}};
 
 const struct kl_class kl_regs_class = {
     .name = "kvm.regs", .size = sizeof(struct kl_regs), .meta = meta};

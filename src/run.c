@@ -13,8 +13,8 @@
 #include "bus.h"
 #include "exit.h"
 #include "handle.h"
-#include "option.h"
 #include "kvmlua.h"
+#include "option.h"
 #include "run.h"
 #include "trace.h"
 
@@ -23,7 +23,7 @@
 
 enum { SIGSET_BYTES = 8 }; /* the kernel's sigset_t */
 
-/* ---- the signal -------------------------------------------------------------- */
+/* ---- the signal ---------------------------------------------------------- */
 
 void kl_kick(struct kl_vcpu *v) {
   struct kvm_run *run = v->run;
@@ -84,7 +84,7 @@ static void passon(const struct kl_vcpu *v) {
     }
 }
 
-/* ---- the timer ---------------------------------------------------------------- */
+/* ---- the timer ----------------------------------------------------------- */
 
 void kl_stoptimer(struct kl_vcpu *v) {
   if (v->has_timer) timer_delete(v->timer);
@@ -111,7 +111,7 @@ static int armtimer(struct kl_vcpu *v, int64_t ns) {
   return settimer(v, ns > 0 ? ns : 1);
 }
 
-/* ---- one entry ------------------------------------------------------------------ */
+/* ---- one entry ----------------------------------------------------------- */
 
 static int interrupted(struct kl_vcpu *v) {
   v->sync_valid = errno == EINTR ? v->run->kvm_valid_regs : 0;
@@ -144,7 +144,7 @@ int kl_watchedrun(lua_State *L, struct kl_vcpu *v) {
   return r;
 }
 
-/* ---- the loop -------------------------------------------------------------------- */
+/* ---- the loop ------------------------------------------------------------ */
 
 /* Between begin and end nothing may raise. */
 static void begin(struct kl_vcpu *v) {
@@ -342,9 +342,9 @@ int kl_vcpu_set_signal_mask(lua_State *L) {
       lua_rawgeti(L, 2, i);
       lua_Integer sig = lua_tointeger(L, -1);
       if (sig < 1 || sig > SIGRTMAX)
-        return luaL_argerror(L, 2, lua_pushfstring(L, "no signal %s",
-                                                   luaL_tolstring(L, -1,
-                                                                  NULL)));
+        return luaL_argerror(
+            L, 2,
+            lua_pushfstring(L, "no signal %s", luaL_tolstring(L, -1, NULL)));
       sigaddset(&set, (int)sig);
       lua_pop(L, 1);
     }
@@ -354,9 +354,11 @@ int kl_vcpu_set_signal_mask(lua_State *L) {
   return 0;
 }
 
-/* ---- embedding -------------------------------------------------------------------- */
+/* ---- embedding ----------------------------------------------------------- */
 
-struct kl_context *kvmlua_context(lua_State *L) { return kl_context(L); }
+struct kl_context *kvmlua_context(lua_State *L) {
+  return kl_context(L);
+}
 
 void kvmlua_interrupt(struct kl_context *context) {
   context->stop = 1;
@@ -364,4 +366,6 @@ void kvmlua_interrupt(struct kl_context *context) {
     v->run->immediate_exit = 1;
 }
 
-void kvmlua_resume(struct kl_context *context) { context->stop = 0; }
+void kvmlua_resume(struct kl_context *context) {
+  context->stop = 0;
+}

@@ -21,7 +21,7 @@ struct target {
   int ref;         /* of the device */
 };
 
-/* ---- finding ---------------------------------------------------------------- */
+/* ---- finding ------------------------------------------------------------- */
 
 /* Whether a device of a kind has all of an access's span addresses. */
 static inline bool lookup(struct target *t, struct kl_bus *bus,
@@ -71,7 +71,7 @@ static KL_HOT bool find(struct kl_vcpu *v, struct target *t) {
   }
 }
 
-/* ---- calling ------------------------------------------------------------------ */
+/* ---- calling ------------------------------------------------------------- */
 
 /* Little-endian integers of 1 to 8 bytes: a guest's access that straddles a
  * page comes in parts of any size. */
@@ -192,7 +192,7 @@ static inline void call(lua_State *L, const struct target *t) {
     callhypercall(L, t);
 }
 
-/* ---- the loop -------------------------------------------------------------------- */
+/* ---- the loop ------------------------------------------------------------ */
 
 /* In protected mode, as devices are Lua code. */
 static int serve(lua_State *L) {

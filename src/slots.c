@@ -10,17 +10,17 @@
 #include "slots.h"
 #include "trace.h"
 
-static const char *const names[] = {
-    "slot",        "flags",  "guest_phys_addr",    "memory_size", "memory",
-    "offset",      NULL};
+static const char *const names[] = {"slot",        "flags",  "guest_phys_addr",
+                                    "memory_size", "memory", "offset",
+                                    NULL};
 static const char *const names2[] = {
-    "slot",        "flags",  "guest_phys_addr",    "memory_size", "memory",
-    "offset",      "guest_memfd", "guest_memfd_offset", NULL};
+    "slot",   "flags",       "guest_phys_addr",    "memory_size", "memory",
+    "offset", "guest_memfd", "guest_memfd_offset", NULL};
 
 /* Stack indices of the memory objects. */
 enum { MEMORY = 3, GUEST = 4 };
 
-/* ---- arguments ---------------------------------------------------------- */
+/* ---- arguments ----------------------------------------------------------- */
 
 static uint32_t to32(lua_State *L, const char *name, uint64_t v) {
   if (v > UINT32_MAX)
@@ -43,7 +43,8 @@ static struct kl_memory *optmemory(lua_State *L, int idx, const char *name) {
 static void readtable(lua_State *L, struct kl_region *r, bool second) {
   luaL_checktype(L, 2, LUA_TTABLE);
   if (kl_option(L, 2, "userspace_addr") != LUA_TNIL)
-    kl_badarg(L, 2, "scripts have no addresses for userspace_addr: pass "
+    kl_badarg(L, 2,
+              "scripts have no addresses for userspace_addr: pass "
               "memory = a kvm.memory, and offset =");
   kl_checkoptions(L, 2, second ? names2 : names);
   r->slot.slot = to32(L, "slot", kl_needinteger(L, 2, "slot"));
@@ -65,8 +66,10 @@ static void setguest(lua_State *L, struct kl_region *r) {
   struct kl_memory *g = optmemory(L, GUEST, "guest_memfd");
   if (g == NULL) return;
   if (strcmp(g->mapping->backing, "guest_memfd") != 0)
-    kl_badarg(L, 2, "field 'guest_memfd': its backing is '%s', make it with "
-              "vm:create_guest_memfd", g->mapping->backing);
+    kl_badarg(L, 2,
+              "field 'guest_memfd': its backing is '%s', make it with "
+              "vm:create_guest_memfd",
+              g->mapping->backing);
   kl_checkbounds(L, 2, g, r->guest_offset, r->slot.size);
   r->guest_offset += g->offset;
   r->slot.guest = g->mapping;
@@ -77,7 +80,8 @@ static void setmemory(lua_State *L, struct kl_region *r) {
   if (r->has_size && r->slot.size == 0) return; /* deletes the slot */
   struct kl_memory *m = optmemory(L, MEMORY, "memory");
   if (m == NULL)
-    kl_badarg(L, 2, "field 'memory': kvm.memory expected, got nothing "
+    kl_badarg(L, 2,
+              "field 'memory': kvm.memory expected, got nothing "
               "(memory_size = 0 deletes a slot)");
   if (!r->has_size)
     r->slot.size = r->slot.offset < m->size ? m->size - r->slot.offset : 0;
@@ -90,10 +94,9 @@ static void setmemory(lua_State *L, struct kl_region *r) {
   setguest(L, r);
 }
 
-/* ---- the call ----------------------------------------------------------- */
+/* ---- the call ------------------------------------------------------------ */
 
-static struct kvm_userspace_memory_region2 tostruct(
-    const struct kl_region *r) {
+static struct kvm_userspace_memory_region2 tostruct(const struct kl_region *r) {
   const struct kl_slot *s = &r->slot;
   struct kvm_userspace_memory_region2 k = {
       .slot = s->slot,
@@ -148,8 +151,7 @@ static int setregion(lua_State *L, unsigned long request, const char *name) {
 }
 
 int kl_vm_set_user_memory_region(lua_State *L) {
-  return setregion(L, KVM_SET_USER_MEMORY_REGION,
-                   "KVM_SET_USER_MEMORY_REGION");
+  return setregion(L, KVM_SET_USER_MEMORY_REGION, "KVM_SET_USER_MEMORY_REGION");
 }
 
 int kl_vm_set_user_memory_region2(lua_State *L) {

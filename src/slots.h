@@ -7,7 +7,7 @@
 
 /* A slot that the kernel is to be told of. */
 struct kl_region {
-  struct kl_slot slot; /* size 0: delete it */
+  struct kl_slot slot;   /* size 0: delete it */
   uint64_t guest_offset; /* in the guest_memfd */
   bool has_size;
 };

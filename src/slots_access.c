@@ -7,7 +7,7 @@
 #include "memory.h"
 #include "option.h"
 
-/* ---- pieces ------------------------------------------------------------- */
+/* ---- pieces -------------------------------------------------------------- */
 
 static struct kl_slot *slotat(struct kl_vm *vm, uint64_t gpa) {
   return kl_overlap(vm->handle.machine, 0, gpa, 1, -1);
@@ -24,18 +24,21 @@ static unsigned char *piece(struct kl_vm *vm, uint64_t gpa, uint64_t *n) {
 }
 
 /* Raises unless all n bytes at gpa are in slots (which the host may write). */
-static void checkrange(lua_State *L, struct kl_vm *vm, uint64_t gpa,
-                       uint64_t n, bool writes) {
+static void checkrange(lua_State *L, struct kl_vm *vm, uint64_t gpa, uint64_t n,
+                       bool writes) {
   if (n > 0 && n - 1 > UINT64_MAX - gpa)
-    kl_badarg(L, 2, "0x%" PRIx64 " bytes at gpa 0x%" PRIx64
-              " go past the end of 64 bits", n, gpa);
+    kl_badarg(L, 2,
+              "0x%" PRIx64 " bytes at gpa 0x%" PRIx64
+              " go past the end of 64 bits",
+              n, gpa);
   while (n > 0) {
     const struct kl_slot *s = slotat(vm, gpa);
-    if (s == NULL)
-      kl_badarg(L, 2, "gpa 0x%" PRIx64 " is in no slot", gpa);
+    if (s == NULL) kl_badarg(L, 2, "gpa 0x%" PRIx64 " is in no slot", gpa);
     if (writes && s->memory->read_only)
-      kl_badarg(L, 2, "gpa 0x%" PRIx64 " is in slot %" PRIu32 ", whose memory "
-                "the host may not write", gpa, s->slot);
+      kl_badarg(L, 2,
+                "gpa 0x%" PRIx64 " is in slot %" PRIu32 ", whose memory "
+                "the host may not write",
+                gpa, s->slot);
     uint64_t part = s->size - (gpa - s->gpa);
     if (part >= n) return;
     gpa += part;
@@ -43,7 +46,7 @@ static void checkrange(lua_State *L, struct kl_vm *vm, uint64_t gpa,
   }
 }
 
-/* ---- methods ------------------------------------------------------------ */
+/* ---- methods ------------------------------------------------------------- */
 
 /* vm:read(gpa, n) -> bytes */
 static int vm_read(lua_State *L) {

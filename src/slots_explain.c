@@ -17,12 +17,14 @@ struct refusal {
   size_t n;
 };
 
-/* ---- single rules: true when it is this one ----------------------------- */
+/* ---- single rules: true when it is this one ------------------------------ */
 
 static bool unaligned(struct refusal *r, const char *what, uint64_t value) {
   if (value % r->page == 0) return false;
-  snprintf(r->why, r->n, "%s 0x%" PRIx64 " is not a multiple of the page size "
-                         "0x%" PRIx64, what, value, r->page);
+  snprintf(r->why, r->n,
+           "%s 0x%" PRIx64 " is not a multiple of the page size "
+           "0x%" PRIx64,
+           what, value, r->page);
   return true;
 }
 
@@ -35,24 +37,28 @@ static bool anyunaligned(struct refusal *r) {
 
 static bool wraps(struct refusal *r) {
   if (r->new->gpa <= UINT64_MAX - r->new->size) return false;
-  snprintf(r->why, r->n, "0x%" PRIx64 " bytes at guest_phys_addr 0x%" PRIx64
-                         " go past the end of 64 bits",
+  snprintf(r->why, r->n,
+           "0x%" PRIx64 " bytes at guest_phys_addr 0x%" PRIx64
+           " go past the end of 64 bits",
            r->new->size, r->new->gpa);
   return true;
 }
 
 static bool missing(struct refusal *r) {
   if (r->new->size != 0 || r->old != NULL) return false;
-  snprintf(r->why, r->n, "slot %" PRIu32 " cannot be deleted: it does not "
-                         "exist", r->new->slot);
+  snprintf(r->why, r->n,
+           "slot %" PRIu32 " cannot be deleted: it does not "
+           "exist",
+           r->new->slot);
   return true;
 }
 
 static bool resized(struct refusal *r) {
   if (r->old == NULL || r->new->size == r->old->size) return false;
-  snprintf(r->why, r->n, "slot %" PRIu32 " has 0x%" PRIx64 " bytes and cannot "
-                         "change to 0x%" PRIx64 ": delete it first "
-                         "(memory_size = 0)",
+  snprintf(r->why, r->n,
+           "slot %" PRIu32 " has 0x%" PRIx64 " bytes and cannot "
+           "change to 0x%" PRIx64 ": delete it first "
+           "(memory_size = 0)",
            r->new->slot, r->old->size, r->new->size);
   return true;
 }
@@ -64,11 +70,11 @@ static bool changed(struct refusal *r) {
     what = "the flag READONLY";
   else if (r->old->guest != NULL || r->new->guest != NULL)
     what = "a slot with guest_memfd";
-  else if (r->old->memory == r->new->memory &&
-           r->old->offset == r->new->offset)
+  else if (r->old->memory == r->new->memory && r->old->offset == r->new->offset)
     return false;
-  snprintf(r->why, r->n, "slot %" PRIu32 " exists, and %s cannot change: "
-                         "delete it first (memory_size = 0)",
+  snprintf(r->why, r->n,
+           "slot %" PRIu32 " exists, and %s cannot change: "
+           "delete it first (memory_size = 0)",
            r->new->slot, what);
   return true;
 }
@@ -76,8 +82,10 @@ static bool changed(struct refusal *r) {
 static bool beyond(struct refusal *r) {
   int max = kl_extension(r->L, &r->vm->handle, KVM_CAP_NR_MEMSLOTS);
   if (max <= 0 || (r->new->slot & 0xffff) < (uint32_t)max) return false;
-  snprintf(r->why, r->n, "slot %" PRIu32 " is beyond the %d that this host "
-                         "has", r->new->slot, max);
+  snprintf(r->why, r->n,
+           "slot %" PRIu32 " is beyond the %d that this host "
+           "has",
+           r->new->slot, max);
   return true;
 }
 
@@ -86,30 +94,34 @@ static bool overlaps(struct refusal *r) {
       kl_overlap(r->vm->handle.machine, r->new->slot >> 16, r->new->gpa,
                  r->new->size, r->new->slot);
   if (s == NULL) return false;
-  snprintf(r->why, r->n, "slot %" PRIu32 " [0x%" PRIx64 ",0x%" PRIx64 ") "
-                         "overlaps slot %" PRIu32 " [0x%" PRIx64 ",0x%" PRIx64
-                         ")",
+  snprintf(r->why, r->n,
+           "slot %" PRIu32 " [0x%" PRIx64 ",0x%" PRIx64 ") "
+           "overlaps slot %" PRIu32 " [0x%" PRIx64 ",0x%" PRIx64 ")",
            r->new->slot, r->new->gpa, r->new->gpa + r->new->size, s->slot,
            s->gpa, s->gpa + s->size);
   return true;
 }
 
-/* ---- all of them -------------------------------------------------------- */
+/* ---- all of them --------------------------------------------------------- */
 
 void kl_explainslot(lua_State *L, struct kl_vm *vm, const struct kl_region *g,
                     int err, char *why, size_t n) {
-  struct refusal r = {.L = L, .vm = vm, .new = &g->slot, .region = g,
+  struct refusal r = {.L = L,
+                      .vm = vm,
+                      .new = &g->slot,
+                      .region = g,
                       .page = (uint64_t)vm->handle.context->page_size,
-                      .why = why, .n = n};
+                      .why = why,
+                      .n = n};
   r.old = kl_findslot(vm->handle.machine, g->slot.slot);
   if (err == EEXIST && overlaps(&r)) return;
-  if (err == EINVAL &&
-      (anyunaligned(&r) || missing(&r) || wraps(&r) || resized(&r) ||
-       changed(&r) || beyond(&r)))
+  if (err == EINVAL && (anyunaligned(&r) || missing(&r) || wraps(&r) ||
+                        resized(&r) || changed(&r) || beyond(&r)))
     return;
-  snprintf(why, n, "slot %" PRIu32 " [0x%" PRIx64 ",0x%" PRIx64 ") with flags "
-                   "0x%" PRIx32 ": %s%s",
-           g->slot.slot, g->slot.gpa, g->slot.gpa + g->slot.size,
-           g->slot.flags, strerror(err),
+  snprintf(why, n,
+           "slot %" PRIu32 " [0x%" PRIx64 ",0x%" PRIx64 ") with flags "
+           "0x%" PRIx32 ": %s%s",
+           g->slot.slot, g->slot.gpa, g->slot.gpa + g->slot.size, g->slot.flags,
+           strerror(err),
            err == EFAULT ? " (beyond the guest's physical address size?)" : "");
 }

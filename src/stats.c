@@ -38,15 +38,15 @@ static struct kl_stats *checkstats(lua_State *L) {
   return s;
 }
 
-/* ---- reading, checked --------------------------------------------------- */
+/* ---- reading, checked ---------------------------------------------------- */
 
 static void readat(lua_State *L, void *to, size_t n, uint64_t offset,
                    const char *what) {
   struct kl_stats *s = checkstats(L);
   size_t done = 0;
   while (done < n) {
-    ssize_t r = pread(s->fd, (char *)to + done, n - done,
-                      (off_t)(offset + done));
+    ssize_t r =
+        pread(s->fd, (char *)to + done, n - done, (off_t)(offset + done));
     if (r < 0 && errno == EINTR) continue;
     if (r < 0) kl_fail(L, "pread", errno, "statistics: %s", what);
     if (r == 0)
@@ -65,8 +65,10 @@ static void readblock(lua_State *L, struct block *b) {
   readat(L, &b->h, sizeof b->h, 0, "header");
   if (b->h.name_size == 0 || b->h.name_size > MAX_BLOCK ||
       b->h.num_desc > MAX_BLOCK / entrysize(b))
-    luaL_error(L, "statistics are damaged: %d descriptors with names of %d "
-                  "bytes", (int)b->h.num_desc, (int)b->h.name_size);
+    luaL_error(L,
+               "statistics are damaged: %d descriptors with names of %d "
+               "bytes",
+               (int)b->h.num_desc, (int)b->h.name_size);
   size_t n = b->h.num_desc * entrysize(b);
   char *descs = lua_newuserdatauv(L, n, 0);
   readat(L, descs, n, b->h.desc_offset, "descriptors");
@@ -96,7 +98,7 @@ static size_t datasize(lua_State *L, const struct block *b) {
   return end;
 }
 
-/* ---- values and descriptions -------------------------------------------- */
+/* ---- values and descriptions --------------------------------------------- */
 
 static bool ishistogram(const struct entry *e) {
   uint32_t type = e->d.flags & KVM_STATS_TYPE_MASK;
@@ -196,7 +198,7 @@ static int stats_id(lua_State *L) {
   return 1;
 }
 
-/* ---- objects ------------------------------------------------------------ */
+/* ---- objects ------------------------------------------------------------- */
 
 static struct kl_stats *newstats(lua_State *L) {
   return kl_new(L, &kl_stats_class, 0);
@@ -253,9 +255,8 @@ static const luaL_Reg methods[] = {{"read", stats_read},
                                    {"describe", stats_describe},
                                    {"close", stats_close},
                                    {NULL, NULL}};
-static const luaL_Reg getters[] = {{"fd", stats_fd},
-                                   {"id", stats_id},
-                                   {NULL, NULL}};
+static const luaL_Reg getters[] = {
+    {"fd", stats_fd}, {"id", stats_id}, {NULL, NULL}};
 static const luaL_Reg meta[] = {{"__tostring", stats_tostring}, {NULL, NULL}};
 
 const struct kl_class kl_stats_class = {

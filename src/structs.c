@@ -163,7 +163,6 @@ const struct kl_layout *kl_findlayout(const char *name) {
   const struct kl_layout *const *tables[] = {kl_layouts, kl_arch_layouts};
   for (size_t i = 0; i < KL_COUNT(tables); i++)
     for (const struct kl_layout *const *l = tables[i]; *l != NULL; l++)
-      if (strcmp((*l)->name, name) == 0)
-        return *l;
+      if (strcmp((*l)->name, name) == 0) return *l;
   return NULL;
 }

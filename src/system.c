@@ -43,11 +43,10 @@ static void adopt(lua_State *L, struct kl_vm *vm, int fd, int run_size) {
 int kl_system_create_vm(lua_State *L) {
   struct kl_system *s = kl_checksystem(L, 1);
   kl_maxargs(L, 2);
-  unsigned long type =
-      lua_isnoneornil(L, 2)
-          ? 0
-          : (unsigned long)kl_toconstant(L, 2, "VM_TYPE", "machine type",
-                                         UINT64_MAX);
+  unsigned long type = lua_isnoneornil(L, 2)
+                           ? 0
+                           : (unsigned long)kl_toconstant(
+                                 L, 2, "VM_TYPE", "machine type", UINT64_MAX);
   lua_settop(L, 2);
   int run_size = kl_ioctlvalue(L, &s->handle, KVM_GET_VCPU_MMAP_SIZE, 0);
   if (run_size < 0) return kl_fail(L, "KVM_GET_VCPU_MMAP_SIZE", errno, NULL);
@@ -60,9 +59,8 @@ int kl_system_create_vm(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"close", kl_handle_close},
-                                   {"ioctl", kl_rawioctl},
-                                   {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"close", kl_handle_close}, {"ioctl", kl_rawioctl}, {NULL, NULL}};
 static const luaL_Reg getters[] = {{"fd", kl_handle_fd}, {NULL, NULL}};
 static const luaL_Reg meta[] = {{"__tostring", kl_handle_tostring},
                                 {NULL, NULL}};

@@ -30,8 +30,7 @@ static int calltracer(lua_State *L) {
     lua_pushlstring(L, (const char *)(uintptr_t)e->arg,
                     (size_t)e->handle->machine->run_size);
   else if (_IOC_DIR(e->request) != _IOC_NONE)
-    lua_pushlstring(L, (const char *)(uintptr_t)e->arg,
-                    _IOC_SIZE(e->request));
+    lua_pushlstring(L, (const char *)(uintptr_t)e->arg, _IOC_SIZE(e->request));
   else
     lua_pushinteger(L, (lua_Integer)e->arg);
   lua_pushinteger(L, e->result);

@@ -45,8 +45,10 @@ struct kvm_create_guest_memfd {
   __u64 flags;
   __u64 reserved[6];
 };
+/* clang-format off */
 #define KVM_CREATE_GUEST_MEMFD \
   _IOWR(KVMIO, 0xd4, struct kvm_create_guest_memfd)
+/* clang-format on */
 #endif
 
 #ifndef KVM_PRE_FAULT_MEMORY

@@ -87,12 +87,10 @@ void kl_adoptvcpu(lua_State *L, int fd) {
   setfields(L);
 }
 
-static const luaL_Reg methods[] = {{"close", vcpu_close},
-                                   {"ioctl", kl_rawioctl},
-                                   {"exits", kl_vcpu_exits},
-                                   {"kick", kl_vcpu_kick},
-                                   {"complete", kl_vcpu_complete},
-                                   {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"close", vcpu_close},          {"ioctl", kl_rawioctl},
+    {"exits", kl_vcpu_exits},       {"kick", kl_vcpu_kick},
+    {"complete", kl_vcpu_complete}, {NULL, NULL}};
 static const luaL_Reg meta[] = {{"__tostring", kl_handle_tostring},
                                 {NULL, NULL}};
 

@@ -49,8 +49,7 @@ int kl_vm_create_device(lua_State *L) {
   luaL_checkany(L, 2);
   static const char *const names[] = {"test", NULL};
   struct kvm_create_device arg = {0};
-  arg.type = (uint32_t)kl_toconstant(L, 2, "DEVICE", "device type",
-                                     UINT32_MAX);
+  arg.type = (uint32_t)kl_toconstant(L, 2, "DEVICE", "device type", UINT32_MAX);
   if (!lua_isnoneornil(L, 3)) kl_checkoptions(L, 3, names);
   kl_option(L, 3, "test");
   bool test = lua_toboolean(L, -1);
@@ -77,12 +76,10 @@ int kl_vm_create_device(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"close", vm_close},
-                                   {"ioctl", kl_rawioctl},
-                                   {NULL, NULL}};
-static const luaL_Reg getters[] = {{"fd", kl_handle_fd},
-                                   {"system", vm_system},
-                                   {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"close", vm_close}, {"ioctl", kl_rawioctl}, {NULL, NULL}};
+static const luaL_Reg getters[] = {
+    {"fd", kl_handle_fd}, {"system", vm_system}, {NULL, NULL}};
 static const luaL_Reg meta[] = {{"__tostring", kl_handle_tostring},
                                 {NULL, NULL}};
 

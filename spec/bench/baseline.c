@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 /* mov $0x10, %dx; 1: out %al, (%dx); inc %al; loop 1b; hlt (16 bit) */
-static const unsigned char guest[] = {0xba, 0x10, 0x00, 0xee,
-                                      0xfe, 0xc0, 0xe2, 0xfb, 0xf4};
+static const unsigned char guest[] = {0xba, 0x10, 0x00, 0xee, 0xfe,
+                                      0xc0, 0xe2, 0xfb, 0xf4};
 
 struct machine {
   int vm, cpu, run_size;
@@ -36,7 +36,7 @@ static void check(int ok, const char *what) {
   exit(1);
 }
 
-/* ---- the machine -------------------------------------------------------------- */
+/* ---- the machine --------------------------------------------------------- */
 
 static void setregs(struct machine *m) {
   struct kvm_sregs s;
@@ -54,10 +54,10 @@ static struct machine create(void) {
   m.memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   memcpy(m.memory, guest, sizeof guest);
-  struct kvm_userspace_memory_region region = {
-      .guest_phys_addr = 0x1000,
-      .memory_size = 4096,
-      .userspace_addr = (uintptr_t)m.memory};
+  struct kvm_userspace_memory_region region = {.guest_phys_addr = 0x1000,
+                                               .memory_size = 4096,
+                                               .userspace_addr =
+                                                   (uintptr_t)m.memory};
   check(ioctl(m.vm, KVM_SET_USER_MEMORY_REGION, &region) == 0, "slot");
   m.cpu = ioctl(m.vm, KVM_CREATE_VCPU, 0);
   check(m.cpu >= 0, "KVM_CREATE_VCPU");
@@ -80,11 +80,10 @@ static void run(struct machine *m) {
   check(ioctl(m->cpu, KVM_RUN, 0) == 0, "KVM_RUN");
   struct kvm_run *r = m->run;
   if (r->exit_reason != KVM_EXIT_IO) exit(2);
-  sum += r->io.port + r->io.size +
-         *((unsigned char *)r + r->io.data_offset);
+  sum += r->io.port + r->io.size + *((unsigned char *)r + r->io.data_offset);
 }
 
-/* ---- works ------------------------------------------------------------------------ */
+/* ---- works --------------------------------------------------------------- */
 
 static void exits(long n) {
   for (long i = 0; i < n; i++) run(&machine);
@@ -137,11 +136,11 @@ static const struct work {
   const char *name;
   void (*call)(long n);
   int needs_kvm, needs_machine;
-} works[] = {{"exits", exits, 1, 1},   {"life", life, 1, 0},
-             {"regs", regs, 1, 1},     {"memory", memory, 0, 0},
-             {"spawn", spawn, 0, 0},   {NULL, NULL, 0, 0}};
+} works[] = {{"exits", exits, 1, 1}, {"life", life, 1, 0},
+             {"regs", regs, 1, 1},   {"memory", memory, 0, 0},
+             {"spawn", spawn, 0, 0}, {NULL, NULL, 0, 0}};
 
-/* ---- measuring ---------------------------------------------------------------------- */
+/* ---- measuring ----------------------------------------------------------- */
 
 static double now(void) {
   struct timespec t;

@@ -27,17 +27,13 @@ static int terminal;
 static bool is_text(char c) {
   static enum { TEXT, ESCAPE, SEQUENCE } state;
   switch (state) {
-  case ESCAPE:
-    state = c == '[' ? SEQUENCE : TEXT;
-    return false;
-  case SEQUENCE:
-    if (isalpha((unsigned char)c))
-      state = TEXT;
-    return false;
-  default:
-    if (c == '\033')
-      state = ESCAPE;
-    return c != '\033' && c != '\r';
+    case ESCAPE: state = c == '[' ? SEQUENCE : TEXT; return false;
+    case SEQUENCE:
+      if (isalpha((unsigned char)c)) state = TEXT;
+      return false;
+    default:
+      if (c == '\033') state = ESCAPE;
+      return c != '\033' && c != '\r';
   }
 }
 
@@ -45,8 +41,7 @@ static bool is_text(char c) {
 static bool pump(int ms) {
   struct pollfd p = {.fd = terminal, .events = POLLIN};
   char buffer[4096];
-  if (poll(&p, 1, ms) <= 0 || sizeof seen - nseen < sizeof buffer)
-    return false;
+  if (poll(&p, 1, ms) <= 0 || sizeof seen - nseen < sizeof buffer) return false;
   ssize_t n = read(terminal, buffer, sizeof buffer);
   for (ssize_t i = 0; i < n; i++)
     if (is_text(buffer[i])) {
@@ -58,10 +53,9 @@ static bool pump(int ms) {
 
 static bool await(const char *text) {
   void *at;
-  while ((at = memmem(seen + matched, nseen - matched, text,
-                      strlen(text))) == NULL)
-    if (!pump(WAIT_MS))
-      return false;
+  while ((at = memmem(seen + matched, nseen - matched, text, strlen(text))) ==
+         NULL)
+    if (!pump(WAIT_MS)) return false;
   matched = (size_t)((char *)at - seen) + strlen(text);
   return true;
 }
@@ -74,11 +68,14 @@ static size_t unescape(char *s) {
       continue;
     }
     switch (*++s) {
-    case 'n': *out++ = '\n'; break;
-    case 't': *out++ = '\t'; break;
-    case 'e': *out++ = '\033'; break;
-    case 'x': *out++ = (char)strtol(s + 1, &s, 16); s--; break;
-    default: *out++ = *s;
+      case 'n': *out++ = '\n'; break;
+      case 't': *out++ = '\t'; break;
+      case 'e': *out++ = '\033'; break;
+      case 'x':
+        *out++ = (char)strtol(s + 1, &s, 16);
+        s--;
+        break;
+      default: *out++ = *s;
     }
   }
   *out = '\0';
@@ -91,8 +88,7 @@ static bool play(FILE *script) {
     line[strcspn(line, "\n")] = '\0';
     size_t n = unescape(line + 1);
     if (line[0] == '>') {
-      if (write(terminal, line + 1, n) != (ssize_t)n)
-        return false;
+      if (write(terminal, line + 1, n) != (ssize_t)n) return false;
     } else if (line[0] != '<' || !await(line + 1)) {
       fprintf(stderr, "pty: never seen: %s\n", line + 1);
       return false;
@@ -117,7 +113,6 @@ int main(int argc, char **argv) {
       ;
   int status;
   close(terminal); /* SIGHUP to one that still runs */
-  if (waitpid(pid, &status, 0) != pid || !is_good)
-    return NOT_SEEN;
+  if (waitpid(pid, &status, 0) != pid || !is_good) return NOT_SEEN;
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

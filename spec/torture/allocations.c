@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs a script in states whose n-th allocation fails, for every n until the
- * script gets through: Lua's allocations, and the library's own calls of malloc.
- *   allocations SCRIPT once|on STEP
- * once: that one fails; on: all from there on. STEP 1 is every n, 3 every
- * third. After each run no memory and no
+ * script gets through: Lua's allocations, and the library's own calls of
+ * malloc. allocations SCRIPT once|on STEP once: that one fails; on: all from
+ * there on. STEP 1 is every n, 3 every third. After each run no memory and no
  * descriptor may be left. Prints "N runs". */
 #include <dirent.h>
 #include <lauxlib.h>

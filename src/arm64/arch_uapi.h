@@ -22,8 +22,10 @@ struct reg_mask_range {
   __u32 range;
   __u32 reserved[13];
 };
+/* clang-format off */
 #define KVM_ARM_GET_REG_WRITABLE_MASKS \
   _IOR(KVMIO, 0xb6, struct reg_mask_range)
+/* clang-format on */
 #endif
 
 #ifndef KVM_ARM_FEATURE_ID_RANGE

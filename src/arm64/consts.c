@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include "consts.h"
 #include "arch.h"
 #include "arch_uapi.h"
-#include "consts.h"
 
 /* clang-format off */
 
@@ -308,7 +308,7 @@ static const struct kl_constant psci_affinity[] = {
     KL_C(PSCI_0_2_AFFINITY_LEVEL_, ON_PENDING),
     KL_CEND};
 
-/* ---- by name ------------------------------------------------------------ */
+/* ---- by name ------------------------------------------------------------- */
 
 const struct kl_group kl_arch_groups[] = {
     {"VM_TYPE", vm_type},

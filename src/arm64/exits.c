@@ -3,10 +3,12 @@
 #include "arch.h"
 #include "arch_uapi.h"
 
+/* clang-format off */
 #define AT(field) .offset = offsetof(struct kvm_run, field)
 #define UINT(n, bytes) .name = n, .size = bytes, .kind = KL_X_UINT
 #define CALL(n, function) .name = n, .kind = KL_X_CALL, .get = function
 #define END {.name = NULL}
+/* clang-format on */
 
 static const struct kvm_run *page(const unsigned char *run) {
   return (const struct kvm_run *)(const void *)run;
@@ -39,8 +41,7 @@ static const struct kl_exit_field debug_fields[] = {
 /* Lines that in-kernel timers and PMU raise to user space when the vGIC is not
  * the kernel's: a change of them ends KVM_RUN as a signal does. */
 static const struct kl_exit_field intr_fields[] = {
-    {UINT("device_irq_level", 8), AT(s.regs.device_irq_level)},
-    END};
+    {UINT("device_irq_level", 8), AT(s.regs.device_irq_level)}, END};
 
 /* ---- hypercall ----------------------------------------------------------- */
 

@@ -10,6 +10,7 @@
   ((uint64_t)__builtin_ctzll(bytes) << KVM_REG_SIZE_SHIFT)
 
 /* A field of struct kvm_regs. */
+/* clang-format off */
 #define KL_ID_CORE(field)                                      \
   (KVM_REG_ARM64 | KVM_REG_ARM_CORE |                          \
    KL_ID_SIZE(sizeof(((struct kvm_regs *)0)->field)) |         \
@@ -18,6 +19,7 @@
   (KL_ID_CORE(fp_regs.vregs[0]) +                                      \
    (n) * (sizeof(((struct kvm_regs *)0)->fp_regs.vregs[0]) /           \
           sizeof(uint32_t)))
+/* clang-format on */
 
 /* SVE registers are read in slices of this many bytes, and there is one. */
 enum { KL_Z_SIZE = 256 };

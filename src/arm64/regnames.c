@@ -14,10 +14,12 @@
 /* Key of the registry: name -> id and id -> name. */
 static const char names_key = 0;
 
+/* clang-format off */
 #define SYSREG_ID(encoding)                                        \
   (KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM64_SYSREG |       \
    (uint64_t)(encoding))
 #define COPROC(id) ((id) & KVM_REG_ARM_COPROC_MASK)
+/* clang-format on */
 
 /* ---- system registers ---------------------------------------------------- */
 
@@ -150,8 +152,8 @@ static void pushencoding(lua_State *L, uint64_t id) {
 /* Pushes the name of a member of a numbered family; false when it is none. */
 static bool pushmember(lua_State *L, uint64_t id) {
   if (id >= KL_ID_V(0) && id <= KL_ID_V(31))
-    lua_pushfstring(L, "v%d", (int)((id - KL_ID_V(0)) /
-                                    (KL_ID_V(1) - KL_ID_V(0))));
+    lua_pushfstring(L, "v%d",
+                    (int)((id - KL_ID_V(0)) / (KL_ID_V(1) - KL_ID_V(0))));
   else if (id >= KL_ID_Z(0) && id <= KL_ID_Z(31) && (id & 31) == 0)
     lua_pushfstring(L, "z%d", (int)(id >> 5 & 31));
   else if (id >= KVM_REG_ARM64_SVE_PREG(0, 0) &&

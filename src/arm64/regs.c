@@ -31,8 +31,8 @@ static int read_vector(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
 }
 
 /* Leaves the part of Z<n> above V<n> as it is. */
-static int write_vector(lua_State *L, struct kl_vcpu *v,
-                        const struct kl_reg *r, const void *data) {
+static int write_vector(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
+                        const void *data) {
   struct kl_reg z;
   unsigned char bytes[KL_Z_SIZE];
   int ok = kl_reg_write_onereg(L, v, r, data);
@@ -58,6 +58,7 @@ const size_t kl_arch_nreg_groups = KL_COUNT(kl_arch_reg_groups);
 
 /* What every vCPU has. V registers have no row: KVM_GET_REG_LIST lists them
  * only for a vCPU without SVE, and pairs() shows what that call lists. */
+/* clang-format off */
 #define CORE(n, field)                                      \
   {.name = n,                                               \
    .group = GROUP_REG,                                     \
@@ -70,6 +71,7 @@ const size_t kl_arch_nreg_groups = KL_COUNT(kl_arch_reg_groups);
    .id = KL_ID_CORE(field),                                 \
    .quiet = true}
 #define X(n) CORE("x" #n, regs.regs[n])
+/* clang-format on */
 
 const struct kl_reg kl_arch_regs[] = {
     X(0),

@@ -6,560 +6,561 @@
 #include "sysregs.h"
 
 /* name, op0, op1, CRn, CRm, op2 */
-#define REG(name, ...) {name, KL_SYSREG(__VA_ARGS__), 0, 0, 0},
+#define REG(name, ...) \
+  { name, KL_SYSREG(__VA_ARGS__), 0, 0, 0 }
 /* name with '#' for the number, how many, the step between their encodings,
  * the first number, encoding of the first */
 #define BANK(name, count, step, first, ...) \
-  {name, KL_SYSREG(__VA_ARGS__), count, step, first},
+  { name, KL_SYSREG(__VA_ARGS__), count, step, first }
 
 /* clang-format off */
 const struct kl_sysreg kl_sysregs[] = {
-  REG("osdtrrx_el1", 2, 0, 0, 0, 2)
-  BANK("dbgbvr#_el1", 16, 8, 0, 2, 0, 0, 0, 4)
-  BANK("dbgbcr#_el1", 16, 8, 0, 2, 0, 0, 0, 5)
-  BANK("dbgwvr#_el1", 16, 8, 0, 2, 0, 0, 0, 6)
-  BANK("dbgwcr#_el1", 16, 8, 0, 2, 0, 0, 0, 7)
-  REG("mdccint_el1", 2, 0, 0, 2, 0)
-  REG("mdscr_el1", 2, 0, 0, 2, 2)
-  REG("osdtrtx_el1", 2, 0, 0, 3, 2)
-  REG("mdselr_el1", 2, 0, 0, 4, 2)
-  REG("oseccr_el1", 2, 0, 0, 6, 2)
-  REG("mdrar_el1", 2, 0, 1, 0, 0)
-  REG("oslar_el1", 2, 0, 1, 0, 4)
-  REG("oslsr_el1", 2, 0, 1, 1, 4)
-  REG("osdlr_el1", 2, 0, 1, 3, 4)
-  REG("dbgprcr_el1", 2, 0, 1, 4, 4)
-  REG("dbgclaimset_el1", 2, 0, 7, 8, 6)
-  REG("dbgclaimclr_el1", 2, 0, 7, 9, 6)
-  REG("dbgauthstatus_el1", 2, 0, 7, 14, 6)
-  REG("spmcgcr0_el1", 2, 0, 9, 13, 0)
-  REG("spmcgcr1_el1", 2, 0, 9, 13, 1)
-  REG("spmaccessr_el1", 2, 0, 9, 13, 3)
-  REG("spmiidr_el1", 2, 0, 9, 13, 4)
-  REG("spmdevarch_el1", 2, 0, 9, 13, 5)
-  REG("spmdevaff_el1", 2, 0, 9, 13, 6)
-  REG("spmcfgr_el1", 2, 0, 9, 13, 7)
-  REG("spmintenset_el1", 2, 0, 9, 14, 1)
-  REG("spmintenclr_el1", 2, 0, 9, 14, 2)
-  BANK("pmevcntsvr#_el1", 31, 1, 0, 2, 0, 14, 8, 0)
-  REG("pmccntsvr_el1", 2, 0, 14, 11, 7)
-  REG("pmicntsvr_el1", 2, 0, 14, 12, 0)
-  REG("trctraceidr", 2, 1, 0, 0, 1)
-  REG("trcvictlr", 2, 1, 0, 0, 2)
-  REG("trcseqevr0", 2, 1, 0, 0, 4)
-  BANK("trccntrldvr#", 4, 8, 0, 2, 1, 0, 0, 5)
-  BANK("trcidr#", 6, 8, 8, 2, 1, 0, 0, 6)
-  BANK("trcimspec#", 8, 8, 0, 2, 1, 0, 0, 7)
-  REG("trcprgctlr", 2, 1, 0, 1, 0)
-  REG("trcqctlr", 2, 1, 0, 1, 1)
-  REG("trcviiectlr", 2, 1, 0, 1, 2)
-  REG("trcseqevr1", 2, 1, 0, 1, 4)
-  REG("trcprocselr", 2, 1, 0, 2, 0)
-  REG("trciteedcr", 2, 1, 0, 2, 1)
-  REG("trcvissctlr", 2, 1, 0, 2, 2)
-  REG("trcseqevr2", 2, 1, 0, 2, 4)
-  REG("trcstatr", 2, 1, 0, 3, 0)
-  REG("trcvipcssctlr", 2, 1, 0, 3, 2)
-  REG("trcconfigr", 2, 1, 0, 4, 0)
-  BANK("trccntctlr#", 4, 8, 0, 2, 1, 0, 4, 5)
-  REG("trcauxctlr", 2, 1, 0, 6, 0)
-  REG("trcseqrstevr", 2, 1, 0, 6, 4)
-  REG("trcseqstr", 2, 1, 0, 7, 4)
-  REG("trceventctl0r", 2, 1, 0, 8, 0)
-  REG("trcvdctlr", 2, 1, 0, 8, 2)
-  BANK("trcextinselr#", 4, 8, 0, 2, 1, 0, 8, 4)
-  BANK("trccntvr#", 4, 8, 0, 2, 1, 0, 8, 5)
-  BANK("trcidr#", 8, 8, 0, 2, 1, 0, 8, 7)
-  REG("trceventctl1r", 2, 1, 0, 9, 0)
-  REG("trcvdsacctlr", 2, 1, 0, 9, 2)
-  REG("trcrsr", 2, 1, 0, 10, 0)
-  REG("trcvdarcctlr", 2, 1, 0, 10, 2)
-  REG("trcstallctlr", 2, 1, 0, 11, 0)
-  REG("trctsctlr", 2, 1, 0, 12, 0)
-  REG("trcsyncpr", 2, 1, 0, 13, 0)
-  REG("trcccctlr", 2, 1, 0, 14, 0)
-  REG("trcbbctlr", 2, 1, 0, 15, 0)
-  BANK("trcrsctlr#", 16, 8, 16, 2, 1, 1, 0, 1)
-  BANK("trcssccr#", 8, 8, 0, 2, 1, 1, 0, 2)
-  BANK("trcsspcicr#", 8, 8, 0, 2, 1, 1, 0, 3)
-  REG("trcoslar", 2, 1, 1, 0, 4)
-  REG("trcoslsr", 2, 1, 1, 1, 4)
-  BANK("trcrsctlr#", 14, 8, 2, 2, 1, 1, 2, 0)
-  REG("trcpdcr", 2, 1, 1, 4, 4)
-  REG("trcpdsr", 2, 1, 1, 5, 4)
-  BANK("trcsscsr#", 8, 8, 0, 2, 1, 1, 8, 2)
-  BANK("trcacvr#", 8, 16, 0, 2, 1, 2, 0, 0)
-  BANK("trcacvr#", 8, 16, 8, 2, 1, 2, 0, 1)
-  BANK("trcacatr#", 8, 16, 0, 2, 1, 2, 0, 2)
-  BANK("trcacatr#", 8, 16, 8, 2, 1, 2, 0, 3)
-  BANK("trcdvcvr#", 4, 32, 0, 2, 1, 2, 0, 4)
-  BANK("trcdvcvr#", 4, 32, 4, 2, 1, 2, 0, 5)
-  BANK("trcdvcmr#", 4, 32, 0, 2, 1, 2, 0, 6)
-  BANK("trcdvcmr#", 4, 32, 4, 2, 1, 2, 0, 7)
-  BANK("trccidcvr#", 8, 16, 0, 2, 1, 3, 0, 0)
-  BANK("trcvmidcvr#", 8, 16, 0, 2, 1, 3, 0, 1)
-  REG("trccidcctlr0", 2, 1, 3, 0, 2)
-  REG("trccidcctlr1", 2, 1, 3, 1, 2)
-  REG("trcvmidcctlr0", 2, 1, 3, 2, 2)
-  REG("trcvmidcctlr1", 2, 1, 3, 3, 2)
-  REG("trcitctrl", 2, 1, 7, 0, 4)
-  REG("trcdevid", 2, 1, 7, 2, 7)
-  REG("trcdevtype", 2, 1, 7, 3, 7)
-  BANK("trcpidr#", 4, 8, 4, 2, 1, 7, 4, 7)
-  REG("trcclaimset", 2, 1, 7, 8, 6)
-  BANK("trcpidr#", 4, 8, 0, 2, 1, 7, 8, 7)
-  REG("trcclaimclr", 2, 1, 7, 9, 6)
-  REG("trcdevaff0", 2, 1, 7, 10, 6)
-  REG("trcdevaff1", 2, 1, 7, 11, 6)
-  REG("trclar", 2, 1, 7, 12, 6)
-  BANK("trccidr#", 4, 8, 0, 2, 1, 7, 12, 7)
-  REG("trclsr", 2, 1, 7, 13, 6)
-  REG("trcauthstatus", 2, 1, 7, 14, 6)
-  REG("trcdevarch", 2, 1, 7, 15, 6)
-  BANK("brbinf#_el1", 16, 8, 0, 2, 1, 8, 0, 0)
-  BANK("brbsrc#_el1", 16, 8, 0, 2, 1, 8, 0, 1)
-  BANK("brbtgt#_el1", 16, 8, 0, 2, 1, 8, 0, 2)
-  BANK("brbinf#_el1", 16, 8, 16, 2, 1, 8, 0, 4)
-  BANK("brbsrc#_el1", 16, 8, 16, 2, 1, 8, 0, 5)
-  BANK("brbtgt#_el1", 16, 8, 16, 2, 1, 8, 0, 6)
-  REG("brbcr_el1", 2, 1, 9, 0, 0)
-  REG("brbfcr_el1", 2, 1, 9, 0, 1)
-  REG("brbts_el1", 2, 1, 9, 0, 2)
-  REG("brbinfinj_el1", 2, 1, 9, 1, 0)
-  REG("brbsrcinj_el1", 2, 1, 9, 1, 1)
-  REG("brbtgtinj_el1", 2, 1, 9, 1, 2)
-  REG("brbidr0_el1", 2, 1, 9, 2, 0)
-  REG("mdccsr_el0", 2, 3, 0, 1, 0)
-  REG("dbgdtr_el0", 2, 3, 0, 4, 0)
-  REG("dbgdtrrx_el0", 2, 3, 0, 5, 0)
-  REG("spmcr_el0", 2, 3, 9, 12, 0)
-  REG("spmcntenset_el0", 2, 3, 9, 12, 1)
-  REG("spmcntenclr_el0", 2, 3, 9, 12, 2)
-  REG("spmovsclr_el0", 2, 3, 9, 12, 3)
-  REG("spmselr_el0", 2, 3, 9, 12, 5)
-  REG("spmovsset_el0", 2, 3, 9, 14, 3)
-  BANK("spmevcntr#_el0", 16, 1, 0, 2, 3, 14, 0, 0)
-  BANK("spmevtyper#_el0", 16, 1, 0, 2, 3, 14, 2, 0)
-  BANK("spmevfiltr#_el0", 16, 1, 0, 2, 3, 14, 4, 0)
-  BANK("spmevfilt2r#_el0", 16, 1, 0, 2, 3, 14, 6, 0)
-  REG("dbgvcr32_el2", 2, 4, 0, 7, 0)
-  REG("brbcr_el2", 2, 4, 9, 0, 0)
-  REG("spmaccessr_el2", 2, 4, 9, 13, 3)
-  REG("brbcr_el12", 2, 5, 9, 0, 0)
-  REG("spmaccessr_el12", 2, 5, 9, 13, 3)
-  REG("spmaccessr_el3", 2, 6, 9, 13, 3)
-  REG("spmscr_el1", 2, 7, 9, 14, 7)
-  REG("midr_el1", 3, 0, 0, 0, 0)
-  REG("mpidr_el1", 3, 0, 0, 0, 5)
-  REG("revidr_el1", 3, 0, 0, 0, 6)
-  REG("id_pfr0_el1", 3, 0, 0, 1, 0)
-  REG("id_pfr1_el1", 3, 0, 0, 1, 1)
-  REG("id_dfr0_el1", 3, 0, 0, 1, 2)
-  REG("id_afr0_el1", 3, 0, 0, 1, 3)
-  REG("id_mmfr0_el1", 3, 0, 0, 1, 4)
-  REG("id_mmfr1_el1", 3, 0, 0, 1, 5)
-  REG("id_mmfr2_el1", 3, 0, 0, 1, 6)
-  REG("id_mmfr3_el1", 3, 0, 0, 1, 7)
-  REG("id_isar0_el1", 3, 0, 0, 2, 0)
-  REG("id_isar1_el1", 3, 0, 0, 2, 1)
-  REG("id_isar2_el1", 3, 0, 0, 2, 2)
-  REG("id_isar3_el1", 3, 0, 0, 2, 3)
-  REG("id_isar4_el1", 3, 0, 0, 2, 4)
-  REG("id_isar5_el1", 3, 0, 0, 2, 5)
-  REG("id_mmfr4_el1", 3, 0, 0, 2, 6)
-  REG("id_isar6_el1", 3, 0, 0, 2, 7)
-  REG("mvfr0_el1", 3, 0, 0, 3, 0)
-  REG("mvfr1_el1", 3, 0, 0, 3, 1)
-  REG("mvfr2_el1", 3, 0, 0, 3, 2)
-  REG("id_pfr2_el1", 3, 0, 0, 3, 4)
-  REG("id_dfr1_el1", 3, 0, 0, 3, 5)
-  REG("id_mmfr5_el1", 3, 0, 0, 3, 6)
-  REG("id_aa64pfr0_el1", 3, 0, 0, 4, 0)
-  REG("id_aa64pfr1_el1", 3, 0, 0, 4, 1)
-  REG("id_aa64pfr2_el1", 3, 0, 0, 4, 2)
-  REG("id_aa64zfr0_el1", 3, 0, 0, 4, 4)
-  REG("id_aa64smfr0_el1", 3, 0, 0, 4, 5)
-  REG("id_aa64fpfr0_el1", 3, 0, 0, 4, 7)
-  REG("id_aa64dfr0_el1", 3, 0, 0, 5, 0)
-  REG("id_aa64dfr1_el1", 3, 0, 0, 5, 1)
-  REG("id_aa64dfr2_el1", 3, 0, 0, 5, 2)
-  REG("id_aa64afr0_el1", 3, 0, 0, 5, 4)
-  REG("id_aa64afr1_el1", 3, 0, 0, 5, 5)
-  REG("id_aa64isar0_el1", 3, 0, 0, 6, 0)
-  REG("id_aa64isar1_el1", 3, 0, 0, 6, 1)
-  REG("id_aa64isar2_el1", 3, 0, 0, 6, 2)
-  REG("id_aa64isar3_el1", 3, 0, 0, 6, 3)
-  REG("id_aa64mmfr0_el1", 3, 0, 0, 7, 0)
-  REG("id_aa64mmfr1_el1", 3, 0, 0, 7, 1)
-  REG("id_aa64mmfr2_el1", 3, 0, 0, 7, 2)
-  REG("id_aa64mmfr3_el1", 3, 0, 0, 7, 3)
-  REG("id_aa64mmfr4_el1", 3, 0, 0, 7, 4)
-  REG("sctlr_el1", 3, 0, 1, 0, 0)
-  REG("actlr_el1", 3, 0, 1, 0, 1)
-  REG("cpacr_el1", 3, 0, 1, 0, 2)
-  REG("sctlr2_el1", 3, 0, 1, 0, 3)
-  REG("rgsr_el1", 3, 0, 1, 0, 5)
-  REG("gcr_el1", 3, 0, 1, 0, 6)
-  REG("zcr_el1", 3, 0, 1, 2, 0)
-  REG("trfcr_el1", 3, 0, 1, 2, 1)
-  REG("trcitecr_el1", 3, 0, 1, 2, 3)
-  REG("smpri_el1", 3, 0, 1, 2, 4)
-  REG("smcr_el1", 3, 0, 1, 2, 6)
-  REG("ttbr0_el1", 3, 0, 2, 0, 0)
-  REG("ttbr1_el1", 3, 0, 2, 0, 1)
-  REG("tcr_el1", 3, 0, 2, 0, 2)
-  REG("tcr2_el1", 3, 0, 2, 0, 3)
-  REG("apiakeylo_el1", 3, 0, 2, 1, 0)
-  REG("apiakeyhi_el1", 3, 0, 2, 1, 1)
-  REG("apibkeylo_el1", 3, 0, 2, 1, 2)
-  REG("apibkeyhi_el1", 3, 0, 2, 1, 3)
-  REG("apdakeylo_el1", 3, 0, 2, 2, 0)
-  REG("apdakeyhi_el1", 3, 0, 2, 2, 1)
-  REG("apdbkeylo_el1", 3, 0, 2, 2, 2)
-  REG("apdbkeyhi_el1", 3, 0, 2, 2, 3)
-  REG("apgakeylo_el1", 3, 0, 2, 3, 0)
-  REG("apgakeyhi_el1", 3, 0, 2, 3, 1)
-  REG("gcscr_el1", 3, 0, 2, 5, 0)
-  REG("gcspr_el1", 3, 0, 2, 5, 1)
-  REG("gcscre0_el1", 3, 0, 2, 5, 2)
-  REG("icc_pmr_el1", 3, 0, 4, 6, 0)
-  REG("afsr0_el1", 3, 0, 5, 1, 0)
-  REG("afsr1_el1", 3, 0, 5, 1, 1)
-  REG("esr_el1", 3, 0, 5, 2, 0)
-  REG("erridr_el1", 3, 0, 5, 3, 0)
-  REG("errselr_el1", 3, 0, 5, 3, 1)
-  REG("erxgsr_el1", 3, 0, 5, 3, 2)
-  REG("erxfr_el1", 3, 0, 5, 4, 0)
-  REG("erxctlr_el1", 3, 0, 5, 4, 1)
-  REG("erxstatus_el1", 3, 0, 5, 4, 2)
-  REG("erxaddr_el1", 3, 0, 5, 4, 3)
-  REG("erxpfgf_el1", 3, 0, 5, 4, 4)
-  REG("erxpfgctl_el1", 3, 0, 5, 4, 5)
-  REG("erxpfgcdn_el1", 3, 0, 5, 4, 6)
-  BANK("erxmisc#_el1", 4, 1, 0, 3, 0, 5, 5, 0)
-  REG("tfsr_el1", 3, 0, 5, 6, 0)
-  REG("tfsre0_el1", 3, 0, 5, 6, 1)
-  REG("far_el1", 3, 0, 6, 0, 0)
-  REG("pfar_el1", 3, 0, 6, 0, 5)
-  REG("par_el1", 3, 0, 7, 4, 0)
-  REG("pmscr_el1", 3, 0, 9, 9, 0)
-  REG("pmsnevfr_el1", 3, 0, 9, 9, 1)
-  REG("pmsicr_el1", 3, 0, 9, 9, 2)
-  REG("pmsirr_el1", 3, 0, 9, 9, 3)
-  REG("pmsfcr_el1", 3, 0, 9, 9, 4)
-  REG("pmsevfr_el1", 3, 0, 9, 9, 5)
-  REG("pmslatfr_el1", 3, 0, 9, 9, 6)
-  REG("pmsidr_el1", 3, 0, 9, 9, 7)
-  REG("pmblimitr_el1", 3, 0, 9, 10, 0)
-  REG("pmbptr_el1", 3, 0, 9, 10, 1)
-  REG("pmbsr_el1", 3, 0, 9, 10, 3)
-  REG("pmsdsfr_el1", 3, 0, 9, 10, 4)
-  REG("pmbidr_el1", 3, 0, 9, 10, 7)
-  REG("trblimitr_el1", 3, 0, 9, 11, 0)
-  REG("trbptr_el1", 3, 0, 9, 11, 1)
-  REG("trbbaser_el1", 3, 0, 9, 11, 2)
-  REG("trbsr_el1", 3, 0, 9, 11, 3)
-  REG("trbmar_el1", 3, 0, 9, 11, 4)
-  REG("trbtrg_el1", 3, 0, 9, 11, 6)
-  REG("trbidr_el1", 3, 0, 9, 11, 7)
-  REG("pmsscr_el1", 3, 0, 9, 13, 3)
-  REG("pmintenset_el1", 3, 0, 9, 14, 1)
-  REG("pmintenclr_el1", 3, 0, 9, 14, 2)
-  REG("pmuacr_el1", 3, 0, 9, 14, 4)
-  REG("pmecr_el1", 3, 0, 9, 14, 5)
-  REG("pmmir_el1", 3, 0, 9, 14, 6)
-  REG("pmiar_el1", 3, 0, 9, 14, 7)
-  REG("mair_el1", 3, 0, 10, 2, 0)
-  REG("mair2_el1", 3, 0, 10, 2, 1)
-  REG("pire0_el1", 3, 0, 10, 2, 2)
-  REG("pir_el1", 3, 0, 10, 2, 3)
-  REG("por_el1", 3, 0, 10, 2, 4)
-  REG("s2por_el1", 3, 0, 10, 2, 5)
-  REG("amair_el1", 3, 0, 10, 3, 0)
-  REG("amair2_el1", 3, 0, 10, 3, 1)
-  REG("lorsa_el1", 3, 0, 10, 4, 0)
-  REG("lorea_el1", 3, 0, 10, 4, 1)
-  REG("lorn_el1", 3, 0, 10, 4, 2)
-  REG("lorc_el1", 3, 0, 10, 4, 3)
-  REG("mpamidr_el1", 3, 0, 10, 4, 4)
-  REG("lorid_el1", 3, 0, 10, 4, 7)
-  REG("mpam1_el1", 3, 0, 10, 5, 0)
-  REG("mpam0_el1", 3, 0, 10, 5, 1)
-  REG("mpamsm_el1", 3, 0, 10, 5, 3)
-  REG("vbar_el1", 3, 0, 12, 0, 0)
-  REG("rvbar_el1", 3, 0, 12, 0, 1)
-  REG("rmr_el1", 3, 0, 12, 0, 2)
-  REG("isr_el1", 3, 0, 12, 1, 0)
-  REG("disr_el1", 3, 0, 12, 1, 1)
-  REG("icc_iar0_el1", 3, 0, 12, 8, 0)
-  REG("icc_eoir0_el1", 3, 0, 12, 8, 1)
-  REG("icc_hppir0_el1", 3, 0, 12, 8, 2)
-  REG("icc_bpr0_el1", 3, 0, 12, 8, 3)
-  BANK("icc_ap0r#_el1", 4, 1, 0, 3, 0, 12, 8, 4)
-  BANK("icc_ap1r#_el1", 4, 1, 0, 3, 0, 12, 9, 0)
-  REG("icc_nmiar1_el1", 3, 0, 12, 9, 5)
-  REG("icc_dir_el1", 3, 0, 12, 11, 1)
-  REG("icc_rpr_el1", 3, 0, 12, 11, 3)
-  REG("icc_sgi1r_el1", 3, 0, 12, 11, 5)
-  REG("icc_asgi1r_el1", 3, 0, 12, 11, 6)
-  REG("icc_sgi0r_el1", 3, 0, 12, 11, 7)
-  REG("icc_iar1_el1", 3, 0, 12, 12, 0)
-  REG("icc_eoir1_el1", 3, 0, 12, 12, 1)
-  REG("icc_hppir1_el1", 3, 0, 12, 12, 2)
-  REG("icc_bpr1_el1", 3, 0, 12, 12, 3)
-  REG("icc_ctlr_el1", 3, 0, 12, 12, 4)
-  REG("icc_sre_el1", 3, 0, 12, 12, 5)
-  REG("icc_igrpen0_el1", 3, 0, 12, 12, 6)
-  REG("icc_igrpen1_el1", 3, 0, 12, 12, 7)
-  REG("contextidr_el1", 3, 0, 13, 0, 1)
-  REG("rcwsmask_el1", 3, 0, 13, 0, 3)
-  REG("tpidr_el1", 3, 0, 13, 0, 4)
-  REG("accdata_el1", 3, 0, 13, 0, 5)
-  REG("rcwmask_el1", 3, 0, 13, 0, 6)
-  REG("scxtnum_el1", 3, 0, 13, 0, 7)
-  REG("cntkctl_el1", 3, 0, 14, 1, 0)
-  REG("ccsidr_el1", 3, 1, 0, 0, 0)
-  REG("clidr_el1", 3, 1, 0, 0, 1)
-  REG("ccsidr2_el1", 3, 1, 0, 0, 2)
-  REG("gmid_el1", 3, 1, 0, 0, 4)
-  REG("smidr_el1", 3, 1, 0, 0, 6)
-  REG("aidr_el1", 3, 1, 0, 0, 7)
-  REG("csselr_el1", 3, 2, 0, 0, 0)
-  REG("ctr_el0", 3, 3, 0, 0, 1)
-  REG("dczid_el0", 3, 3, 0, 0, 7)
-  REG("rndr", 3, 3, 2, 4, 0)
-  REG("rndrrs", 3, 3, 2, 4, 1)
-  REG("gcspr_el0", 3, 3, 2, 5, 1)
-  REG("svcr", 3, 3, 4, 2, 2)
-  REG("fpmr", 3, 3, 4, 4, 2)
-  REG("dspsr_el0", 3, 3, 4, 5, 0)
-  REG("dlr_el0", 3, 3, 4, 5, 1)
-  REG("pmicntr_el0", 3, 3, 9, 4, 0)
-  REG("pmicfiltr_el0", 3, 3, 9, 6, 0)
-  REG("pmcr_el0", 3, 3, 9, 12, 0)
-  REG("pmcntenset_el0", 3, 3, 9, 12, 1)
-  REG("pmcntenclr_el0", 3, 3, 9, 12, 2)
-  REG("pmovsclr_el0", 3, 3, 9, 12, 3)
-  REG("pmswinc_el0", 3, 3, 9, 12, 4)
-  REG("pmselr_el0", 3, 3, 9, 12, 5)
-  REG("pmceid0_el0", 3, 3, 9, 12, 6)
-  REG("pmceid1_el0", 3, 3, 9, 12, 7)
-  REG("pmccntr_el0", 3, 3, 9, 13, 0)
-  REG("pmxevtyper_el0", 3, 3, 9, 13, 1)
-  REG("pmxevcntr_el0", 3, 3, 9, 13, 2)
-  REG("pmzr_el0", 3, 3, 9, 13, 4)
-  REG("pmuserenr_el0", 3, 3, 9, 14, 0)
-  REG("pmovsset_el0", 3, 3, 9, 14, 3)
-  REG("por_el0", 3, 3, 10, 2, 4)
-  REG("tpidr_el0", 3, 3, 13, 0, 2)
-  REG("tpidrro_el0", 3, 3, 13, 0, 3)
-  REG("tpidr2_el0", 3, 3, 13, 0, 5)
-  REG("scxtnum_el0", 3, 3, 13, 0, 7)
-  REG("amcr_el0", 3, 3, 13, 2, 0)
-  REG("amcfgr_el0", 3, 3, 13, 2, 1)
-  REG("amcgcr_el0", 3, 3, 13, 2, 2)
-  REG("amuserenr_el0", 3, 3, 13, 2, 3)
-  REG("amcntenclr0_el0", 3, 3, 13, 2, 4)
-  REG("amcntenset0_el0", 3, 3, 13, 2, 5)
-  REG("amcg1idr_el0", 3, 3, 13, 2, 6)
-  REG("amcntenclr1_el0", 3, 3, 13, 3, 0)
-  REG("amcntenset1_el0", 3, 3, 13, 3, 1)
-  BANK("amevcntr0#_el0", 4, 1, 0, 3, 3, 13, 4, 0)
-  BANK("amevtyper0#_el0", 4, 1, 0, 3, 3, 13, 6, 0)
-  BANK("amevcntr1#_el0", 16, 1, 0, 3, 3, 13, 12, 0)
-  BANK("amevtyper1#_el0", 16, 1, 0, 3, 3, 13, 14, 0)
-  REG("cntfrq_el0", 3, 3, 14, 0, 0)
-  REG("cntpct_el0", 3, 3, 14, 0, 1)
-  REG("cntvct_el0", 3, 3, 14, 0, 2)
-  REG("cntpctss_el0", 3, 3, 14, 0, 5)
-  REG("cntvctss_el0", 3, 3, 14, 0, 6)
-  REG("cntp_tval_el0", 3, 3, 14, 2, 0)
-  REG("cntp_ctl_el0", 3, 3, 14, 2, 1)
-  REG("cntp_cval_el0", 3, 3, 14, 2, 2)
-  REG("cntv_tval_el0", 3, 3, 14, 3, 0)
-  REG("cntv_ctl_el0", 3, 3, 14, 3, 1)
-  REG("cntv_cval_el0", 3, 3, 14, 3, 2)
-  BANK("pmevcntr#_el0", 31, 1, 0, 3, 3, 14, 8, 0)
-  BANK("pmevtyper#_el0", 31, 1, 0, 3, 3, 14, 12, 0)
-  REG("pmccfiltr_el0", 3, 3, 14, 15, 7)
-  REG("vpidr_el2", 3, 4, 0, 0, 0)
-  REG("vmpidr_el2", 3, 4, 0, 0, 5)
-  REG("sctlr_el2", 3, 4, 1, 0, 0)
-  REG("actlr_el2", 3, 4, 1, 0, 1)
-  REG("sctlr2_el2", 3, 4, 1, 0, 3)
-  REG("hcr_el2", 3, 4, 1, 1, 0)
-  REG("mdcr_el2", 3, 4, 1, 1, 1)
-  REG("cptr_el2", 3, 4, 1, 1, 2)
-  REG("hstr_el2", 3, 4, 1, 1, 3)
-  REG("hfgrtr_el2", 3, 4, 1, 1, 4)
-  REG("hfgwtr_el2", 3, 4, 1, 1, 5)
-  REG("hfgitr_el2", 3, 4, 1, 1, 6)
-  REG("hacr_el2", 3, 4, 1, 1, 7)
-  REG("zcr_el2", 3, 4, 1, 2, 0)
-  REG("trfcr_el2", 3, 4, 1, 2, 1)
-  REG("hcrx_el2", 3, 4, 1, 2, 2)
-  REG("trcitecr_el2", 3, 4, 1, 2, 3)
-  REG("smprimap_el2", 3, 4, 1, 2, 5)
-  REG("smcr_el2", 3, 4, 1, 2, 6)
-  REG("sder32_el2", 3, 4, 1, 3, 1)
-  REG("ttbr0_el2", 3, 4, 2, 0, 0)
-  REG("ttbr1_el2", 3, 4, 2, 0, 1)
-  REG("tcr_el2", 3, 4, 2, 0, 2)
-  REG("tcr2_el2", 3, 4, 2, 0, 3)
-  REG("vttbr_el2", 3, 4, 2, 1, 0)
-  REG("vtcr_el2", 3, 4, 2, 1, 2)
-  REG("vncr_el2", 3, 4, 2, 2, 0)
-  REG("gcscr_el2", 3, 4, 2, 5, 0)
-  REG("gcspr_el2", 3, 4, 2, 5, 1)
-  REG("vsttbr_el2", 3, 4, 2, 6, 0)
-  REG("vstcr_el2", 3, 4, 2, 6, 2)
-  REG("dacr32_el2", 3, 4, 3, 0, 0)
-  REG("hdfgrtr2_el2", 3, 4, 3, 1, 0)
-  REG("hdfgwtr2_el2", 3, 4, 3, 1, 1)
-  REG("hfgrtr2_el2", 3, 4, 3, 1, 2)
-  REG("hfgwtr2_el2", 3, 4, 3, 1, 3)
-  REG("hdfgrtr_el2", 3, 4, 3, 1, 4)
-  REG("hdfgwtr_el2", 3, 4, 3, 1, 5)
-  REG("hafgrtr_el2", 3, 4, 3, 1, 6)
-  REG("hfgitr2_el2", 3, 4, 3, 1, 7)
-  REG("spsr_el2", 3, 4, 4, 0, 0)
-  REG("elr_el2", 3, 4, 4, 0, 1)
-  REG("ifsr32_el2", 3, 4, 5, 0, 1)
-  REG("afsr0_el2", 3, 4, 5, 1, 0)
-  REG("afsr1_el2", 3, 4, 5, 1, 1)
-  REG("esr_el2", 3, 4, 5, 2, 0)
-  REG("vsesr_el2", 3, 4, 5, 2, 3)
-  REG("fpexc32_el2", 3, 4, 5, 3, 0)
-  REG("tfsr_el2", 3, 4, 5, 6, 0)
-  REG("far_el2", 3, 4, 6, 0, 0)
-  REG("hpfar_el2", 3, 4, 6, 0, 4)
-  REG("pfar_el2", 3, 4, 6, 0, 5)
-  REG("pmscr_el2", 3, 4, 9, 9, 0)
-  REG("mair2_el2", 3, 4, 10, 1, 1)
-  REG("mair_el2", 3, 4, 10, 2, 0)
-  REG("pire0_el2", 3, 4, 10, 2, 2)
-  REG("pir_el2", 3, 4, 10, 2, 3)
-  REG("por_el2", 3, 4, 10, 2, 4)
-  REG("s2pir_el2", 3, 4, 10, 2, 5)
-  REG("amair_el2", 3, 4, 10, 3, 0)
-  REG("amair2_el2", 3, 4, 10, 3, 1)
-  REG("mpamhcr_el2", 3, 4, 10, 4, 0)
-  REG("mpamvpmv_el2", 3, 4, 10, 4, 1)
-  REG("mpam2_el2", 3, 4, 10, 5, 0)
-  BANK("mpamvpm#_el2", 8, 1, 0, 3, 4, 10, 6, 0)
-  REG("vbar_el2", 3, 4, 12, 0, 0)
-  REG("rvbar_el2", 3, 4, 12, 0, 1)
-  REG("rmr_el2", 3, 4, 12, 0, 2)
-  REG("vdisr_el2", 3, 4, 12, 1, 1)
-  BANK("ich_ap0r#_el2", 4, 1, 0, 3, 4, 12, 8, 0)
-  BANK("ich_ap1r#_el2", 4, 1, 0, 3, 4, 12, 9, 0)
-  REG("icc_sre_el2", 3, 4, 12, 9, 5)
-  REG("ich_hcr_el2", 3, 4, 12, 11, 0)
-  REG("ich_vtr_el2", 3, 4, 12, 11, 1)
-  REG("ich_misr_el2", 3, 4, 12, 11, 2)
-  REG("ich_eisr_el2", 3, 4, 12, 11, 3)
-  REG("ich_elrsr_el2", 3, 4, 12, 11, 5)
-  REG("ich_vmcr_el2", 3, 4, 12, 11, 7)
-  BANK("ich_lr#_el2", 16, 1, 0, 3, 4, 12, 12, 0)
-  REG("contextidr_el2", 3, 4, 13, 0, 1)
-  REG("tpidr_el2", 3, 4, 13, 0, 2)
-  REG("scxtnum_el2", 3, 4, 13, 0, 7)
-  BANK("amevcntvoff0#_el2", 16, 1, 0, 3, 4, 13, 8, 0)
-  BANK("amevcntvoff1#_el2", 16, 1, 0, 3, 4, 13, 10, 0)
-  REG("cntvoff_el2", 3, 4, 14, 0, 3)
-  REG("cntpoff_el2", 3, 4, 14, 0, 6)
-  REG("cnthctl_el2", 3, 4, 14, 1, 0)
-  REG("cnthp_tval_el2", 3, 4, 14, 2, 0)
-  REG("cnthp_ctl_el2", 3, 4, 14, 2, 1)
-  REG("cnthp_cval_el2", 3, 4, 14, 2, 2)
-  REG("cnthv_tval_el2", 3, 4, 14, 3, 0)
-  REG("cnthv_ctl_el2", 3, 4, 14, 3, 1)
-  REG("cnthv_cval_el2", 3, 4, 14, 3, 2)
-  REG("cnthvs_tval_el2", 3, 4, 14, 4, 0)
-  REG("cnthvs_ctl_el2", 3, 4, 14, 4, 1)
-  REG("cnthvs_cval_el2", 3, 4, 14, 4, 2)
-  REG("cnthps_tval_el2", 3, 4, 14, 5, 0)
-  REG("cnthps_ctl_el2", 3, 4, 14, 5, 1)
-  REG("cnthps_cval_el2", 3, 4, 14, 5, 2)
-  REG("sctlr_el12", 3, 5, 1, 0, 0)
-  REG("cpacr_el12", 3, 5, 1, 0, 2)
-  REG("sctlr2_el12", 3, 5, 1, 0, 3)
-  REG("zcr_el12", 3, 5, 1, 2, 0)
-  REG("trfcr_el12", 3, 5, 1, 2, 1)
-  REG("trcitecr_el12", 3, 5, 1, 2, 3)
-  REG("smcr_el12", 3, 5, 1, 2, 6)
-  REG("ttbr0_el12", 3, 5, 2, 0, 0)
-  REG("ttbr1_el12", 3, 5, 2, 0, 1)
-  REG("tcr_el12", 3, 5, 2, 0, 2)
-  REG("tcr2_el12", 3, 5, 2, 0, 3)
-  REG("gcscr_el12", 3, 5, 2, 5, 0)
-  REG("gcspr_el12", 3, 5, 2, 5, 1)
-  REG("spsr_el12", 3, 5, 4, 0, 0)
-  REG("elr_el12", 3, 5, 4, 0, 1)
-  REG("afsr0_el12", 3, 5, 5, 1, 0)
-  REG("afsr1_el12", 3, 5, 5, 1, 1)
-  REG("esr_el12", 3, 5, 5, 2, 0)
-  REG("tfsr_el12", 3, 5, 5, 6, 0)
-  REG("far_el12", 3, 5, 6, 0, 0)
-  REG("pfar_el12", 3, 5, 6, 0, 5)
-  REG("pmscr_el12", 3, 5, 9, 9, 0)
-  REG("mair_el12", 3, 5, 10, 2, 0)
-  REG("mair2_el12", 3, 5, 10, 2, 1)
-  REG("pire0_el12", 3, 5, 10, 2, 2)
-  REG("pir_el12", 3, 5, 10, 2, 3)
-  REG("por_el12", 3, 5, 10, 2, 4)
-  REG("amair_el12", 3, 5, 10, 3, 0)
-  REG("amair2_el12", 3, 5, 10, 3, 1)
-  REG("mpam1_el12", 3, 5, 10, 5, 0)
-  REG("vbar_el12", 3, 5, 12, 0, 0)
-  REG("contextidr_el12", 3, 5, 13, 0, 1)
-  REG("scxtnum_el12", 3, 5, 13, 0, 7)
-  REG("cntkctl_el12", 3, 5, 14, 1, 0)
-  REG("cntp_tval_el02", 3, 5, 14, 2, 0)
-  REG("cntp_ctl_el02", 3, 5, 14, 2, 1)
-  REG("cntp_cval_el02", 3, 5, 14, 2, 2)
-  REG("cntv_tval_el02", 3, 5, 14, 3, 0)
-  REG("cntv_ctl_el02", 3, 5, 14, 3, 1)
-  REG("cntv_cval_el02", 3, 5, 14, 3, 2)
-  REG("sctlr_el3", 3, 6, 1, 0, 0)
-  REG("actlr_el3", 3, 6, 1, 0, 1)
-  REG("sctlr2_el3", 3, 6, 1, 0, 3)
-  REG("scr_el3", 3, 6, 1, 1, 0)
-  REG("sder32_el3", 3, 6, 1, 1, 1)
-  REG("cptr_el3", 3, 6, 1, 1, 2)
-  REG("zcr_el3", 3, 6, 1, 2, 0)
-  REG("smcr_el3", 3, 6, 1, 2, 6)
-  REG("mdcr_el3", 3, 6, 1, 3, 1)
-  REG("ttbr0_el3", 3, 6, 2, 0, 0)
-  REG("tcr_el3", 3, 6, 2, 0, 2)
-  REG("gptbr_el3", 3, 6, 2, 1, 4)
-  REG("gpccr_el3", 3, 6, 2, 1, 6)
-  REG("spsr_el3", 3, 6, 4, 0, 0)
-  REG("elr_el3", 3, 6, 4, 0, 1)
-  REG("sp_el2", 3, 6, 4, 1, 0)
-  REG("afsr0_el3", 3, 6, 5, 1, 0)
-  REG("afsr1_el3", 3, 6, 5, 1, 1)
-  REG("esr_el3", 3, 6, 5, 2, 0)
-  REG("tfsr_el3", 3, 6, 5, 6, 0)
-  REG("far_el3", 3, 6, 6, 0, 0)
-  REG("mfar_el3", 3, 6, 6, 0, 5)
-  REG("mair2_el3", 3, 6, 10, 1, 1)
-  REG("mair_el3", 3, 6, 10, 2, 0)
-  REG("pir_el3", 3, 6, 10, 2, 3)
-  REG("por_el3", 3, 6, 10, 2, 4)
-  REG("amair_el3", 3, 6, 10, 3, 0)
-  REG("amair2_el3", 3, 6, 10, 3, 1)
-  REG("mpam3_el3", 3, 6, 10, 5, 0)
-  REG("vbar_el3", 3, 6, 12, 0, 0)
-  REG("rvbar_el3", 3, 6, 12, 0, 1)
-  REG("rmr_el3", 3, 6, 12, 0, 2)
-  REG("vdisr_el3", 3, 6, 12, 1, 1)
-  REG("icc_ctlr_el3", 3, 6, 12, 12, 4)
-  REG("icc_sre_el3", 3, 6, 12, 12, 5)
-  REG("icc_igrpen1_el3", 3, 6, 12, 12, 7)
-  REG("tpidr_el3", 3, 6, 13, 0, 2)
-  REG("scxtnum_el3", 3, 6, 13, 0, 7)
-  REG("cntps_tval_el1", 3, 7, 14, 2, 0)
-  REG("cntps_ctl_el1", 3, 7, 14, 2, 1)
-  REG("cntps_cval_el1", 3, 7, 14, 2, 2)
+  REG("osdtrrx_el1", 2, 0, 0, 0, 2),
+  BANK("dbgbvr#_el1", 16, 8, 0, 2, 0, 0, 0, 4),
+  BANK("dbgbcr#_el1", 16, 8, 0, 2, 0, 0, 0, 5),
+  BANK("dbgwvr#_el1", 16, 8, 0, 2, 0, 0, 0, 6),
+  BANK("dbgwcr#_el1", 16, 8, 0, 2, 0, 0, 0, 7),
+  REG("mdccint_el1", 2, 0, 0, 2, 0),
+  REG("mdscr_el1", 2, 0, 0, 2, 2),
+  REG("osdtrtx_el1", 2, 0, 0, 3, 2),
+  REG("mdselr_el1", 2, 0, 0, 4, 2),
+  REG("oseccr_el1", 2, 0, 0, 6, 2),
+  REG("mdrar_el1", 2, 0, 1, 0, 0),
+  REG("oslar_el1", 2, 0, 1, 0, 4),
+  REG("oslsr_el1", 2, 0, 1, 1, 4),
+  REG("osdlr_el1", 2, 0, 1, 3, 4),
+  REG("dbgprcr_el1", 2, 0, 1, 4, 4),
+  REG("dbgclaimset_el1", 2, 0, 7, 8, 6),
+  REG("dbgclaimclr_el1", 2, 0, 7, 9, 6),
+  REG("dbgauthstatus_el1", 2, 0, 7, 14, 6),
+  REG("spmcgcr0_el1", 2, 0, 9, 13, 0),
+  REG("spmcgcr1_el1", 2, 0, 9, 13, 1),
+  REG("spmaccessr_el1", 2, 0, 9, 13, 3),
+  REG("spmiidr_el1", 2, 0, 9, 13, 4),
+  REG("spmdevarch_el1", 2, 0, 9, 13, 5),
+  REG("spmdevaff_el1", 2, 0, 9, 13, 6),
+  REG("spmcfgr_el1", 2, 0, 9, 13, 7),
+  REG("spmintenset_el1", 2, 0, 9, 14, 1),
+  REG("spmintenclr_el1", 2, 0, 9, 14, 2),
+  BANK("pmevcntsvr#_el1", 31, 1, 0, 2, 0, 14, 8, 0),
+  REG("pmccntsvr_el1", 2, 0, 14, 11, 7),
+  REG("pmicntsvr_el1", 2, 0, 14, 12, 0),
+  REG("trctraceidr", 2, 1, 0, 0, 1),
+  REG("trcvictlr", 2, 1, 0, 0, 2),
+  REG("trcseqevr0", 2, 1, 0, 0, 4),
+  BANK("trccntrldvr#", 4, 8, 0, 2, 1, 0, 0, 5),
+  BANK("trcidr#", 6, 8, 8, 2, 1, 0, 0, 6),
+  BANK("trcimspec#", 8, 8, 0, 2, 1, 0, 0, 7),
+  REG("trcprgctlr", 2, 1, 0, 1, 0),
+  REG("trcqctlr", 2, 1, 0, 1, 1),
+  REG("trcviiectlr", 2, 1, 0, 1, 2),
+  REG("trcseqevr1", 2, 1, 0, 1, 4),
+  REG("trcprocselr", 2, 1, 0, 2, 0),
+  REG("trciteedcr", 2, 1, 0, 2, 1),
+  REG("trcvissctlr", 2, 1, 0, 2, 2),
+  REG("trcseqevr2", 2, 1, 0, 2, 4),
+  REG("trcstatr", 2, 1, 0, 3, 0),
+  REG("trcvipcssctlr", 2, 1, 0, 3, 2),
+  REG("trcconfigr", 2, 1, 0, 4, 0),
+  BANK("trccntctlr#", 4, 8, 0, 2, 1, 0, 4, 5),
+  REG("trcauxctlr", 2, 1, 0, 6, 0),
+  REG("trcseqrstevr", 2, 1, 0, 6, 4),
+  REG("trcseqstr", 2, 1, 0, 7, 4),
+  REG("trceventctl0r", 2, 1, 0, 8, 0),
+  REG("trcvdctlr", 2, 1, 0, 8, 2),
+  BANK("trcextinselr#", 4, 8, 0, 2, 1, 0, 8, 4),
+  BANK("trccntvr#", 4, 8, 0, 2, 1, 0, 8, 5),
+  BANK("trcidr#", 8, 8, 0, 2, 1, 0, 8, 7),
+  REG("trceventctl1r", 2, 1, 0, 9, 0),
+  REG("trcvdsacctlr", 2, 1, 0, 9, 2),
+  REG("trcrsr", 2, 1, 0, 10, 0),
+  REG("trcvdarcctlr", 2, 1, 0, 10, 2),
+  REG("trcstallctlr", 2, 1, 0, 11, 0),
+  REG("trctsctlr", 2, 1, 0, 12, 0),
+  REG("trcsyncpr", 2, 1, 0, 13, 0),
+  REG("trcccctlr", 2, 1, 0, 14, 0),
+  REG("trcbbctlr", 2, 1, 0, 15, 0),
+  BANK("trcrsctlr#", 16, 8, 16, 2, 1, 1, 0, 1),
+  BANK("trcssccr#", 8, 8, 0, 2, 1, 1, 0, 2),
+  BANK("trcsspcicr#", 8, 8, 0, 2, 1, 1, 0, 3),
+  REG("trcoslar", 2, 1, 1, 0, 4),
+  REG("trcoslsr", 2, 1, 1, 1, 4),
+  BANK("trcrsctlr#", 14, 8, 2, 2, 1, 1, 2, 0),
+  REG("trcpdcr", 2, 1, 1, 4, 4),
+  REG("trcpdsr", 2, 1, 1, 5, 4),
+  BANK("trcsscsr#", 8, 8, 0, 2, 1, 1, 8, 2),
+  BANK("trcacvr#", 8, 16, 0, 2, 1, 2, 0, 0),
+  BANK("trcacvr#", 8, 16, 8, 2, 1, 2, 0, 1),
+  BANK("trcacatr#", 8, 16, 0, 2, 1, 2, 0, 2),
+  BANK("trcacatr#", 8, 16, 8, 2, 1, 2, 0, 3),
+  BANK("trcdvcvr#", 4, 32, 0, 2, 1, 2, 0, 4),
+  BANK("trcdvcvr#", 4, 32, 4, 2, 1, 2, 0, 5),
+  BANK("trcdvcmr#", 4, 32, 0, 2, 1, 2, 0, 6),
+  BANK("trcdvcmr#", 4, 32, 4, 2, 1, 2, 0, 7),
+  BANK("trccidcvr#", 8, 16, 0, 2, 1, 3, 0, 0),
+  BANK("trcvmidcvr#", 8, 16, 0, 2, 1, 3, 0, 1),
+  REG("trccidcctlr0", 2, 1, 3, 0, 2),
+  REG("trccidcctlr1", 2, 1, 3, 1, 2),
+  REG("trcvmidcctlr0", 2, 1, 3, 2, 2),
+  REG("trcvmidcctlr1", 2, 1, 3, 3, 2),
+  REG("trcitctrl", 2, 1, 7, 0, 4),
+  REG("trcdevid", 2, 1, 7, 2, 7),
+  REG("trcdevtype", 2, 1, 7, 3, 7),
+  BANK("trcpidr#", 4, 8, 4, 2, 1, 7, 4, 7),
+  REG("trcclaimset", 2, 1, 7, 8, 6),
+  BANK("trcpidr#", 4, 8, 0, 2, 1, 7, 8, 7),
+  REG("trcclaimclr", 2, 1, 7, 9, 6),
+  REG("trcdevaff0", 2, 1, 7, 10, 6),
+  REG("trcdevaff1", 2, 1, 7, 11, 6),
+  REG("trclar", 2, 1, 7, 12, 6),
+  BANK("trccidr#", 4, 8, 0, 2, 1, 7, 12, 7),
+  REG("trclsr", 2, 1, 7, 13, 6),
+  REG("trcauthstatus", 2, 1, 7, 14, 6),
+  REG("trcdevarch", 2, 1, 7, 15, 6),
+  BANK("brbinf#_el1", 16, 8, 0, 2, 1, 8, 0, 0),
+  BANK("brbsrc#_el1", 16, 8, 0, 2, 1, 8, 0, 1),
+  BANK("brbtgt#_el1", 16, 8, 0, 2, 1, 8, 0, 2),
+  BANK("brbinf#_el1", 16, 8, 16, 2, 1, 8, 0, 4),
+  BANK("brbsrc#_el1", 16, 8, 16, 2, 1, 8, 0, 5),
+  BANK("brbtgt#_el1", 16, 8, 16, 2, 1, 8, 0, 6),
+  REG("brbcr_el1", 2, 1, 9, 0, 0),
+  REG("brbfcr_el1", 2, 1, 9, 0, 1),
+  REG("brbts_el1", 2, 1, 9, 0, 2),
+  REG("brbinfinj_el1", 2, 1, 9, 1, 0),
+  REG("brbsrcinj_el1", 2, 1, 9, 1, 1),
+  REG("brbtgtinj_el1", 2, 1, 9, 1, 2),
+  REG("brbidr0_el1", 2, 1, 9, 2, 0),
+  REG("mdccsr_el0", 2, 3, 0, 1, 0),
+  REG("dbgdtr_el0", 2, 3, 0, 4, 0),
+  REG("dbgdtrrx_el0", 2, 3, 0, 5, 0),
+  REG("spmcr_el0", 2, 3, 9, 12, 0),
+  REG("spmcntenset_el0", 2, 3, 9, 12, 1),
+  REG("spmcntenclr_el0", 2, 3, 9, 12, 2),
+  REG("spmovsclr_el0", 2, 3, 9, 12, 3),
+  REG("spmselr_el0", 2, 3, 9, 12, 5),
+  REG("spmovsset_el0", 2, 3, 9, 14, 3),
+  BANK("spmevcntr#_el0", 16, 1, 0, 2, 3, 14, 0, 0),
+  BANK("spmevtyper#_el0", 16, 1, 0, 2, 3, 14, 2, 0),
+  BANK("spmevfiltr#_el0", 16, 1, 0, 2, 3, 14, 4, 0),
+  BANK("spmevfilt2r#_el0", 16, 1, 0, 2, 3, 14, 6, 0),
+  REG("dbgvcr32_el2", 2, 4, 0, 7, 0),
+  REG("brbcr_el2", 2, 4, 9, 0, 0),
+  REG("spmaccessr_el2", 2, 4, 9, 13, 3),
+  REG("brbcr_el12", 2, 5, 9, 0, 0),
+  REG("spmaccessr_el12", 2, 5, 9, 13, 3),
+  REG("spmaccessr_el3", 2, 6, 9, 13, 3),
+  REG("spmscr_el1", 2, 7, 9, 14, 7),
+  REG("midr_el1", 3, 0, 0, 0, 0),
+  REG("mpidr_el1", 3, 0, 0, 0, 5),
+  REG("revidr_el1", 3, 0, 0, 0, 6),
+  REG("id_pfr0_el1", 3, 0, 0, 1, 0),
+  REG("id_pfr1_el1", 3, 0, 0, 1, 1),
+  REG("id_dfr0_el1", 3, 0, 0, 1, 2),
+  REG("id_afr0_el1", 3, 0, 0, 1, 3),
+  REG("id_mmfr0_el1", 3, 0, 0, 1, 4),
+  REG("id_mmfr1_el1", 3, 0, 0, 1, 5),
+  REG("id_mmfr2_el1", 3, 0, 0, 1, 6),
+  REG("id_mmfr3_el1", 3, 0, 0, 1, 7),
+  REG("id_isar0_el1", 3, 0, 0, 2, 0),
+  REG("id_isar1_el1", 3, 0, 0, 2, 1),
+  REG("id_isar2_el1", 3, 0, 0, 2, 2),
+  REG("id_isar3_el1", 3, 0, 0, 2, 3),
+  REG("id_isar4_el1", 3, 0, 0, 2, 4),
+  REG("id_isar5_el1", 3, 0, 0, 2, 5),
+  REG("id_mmfr4_el1", 3, 0, 0, 2, 6),
+  REG("id_isar6_el1", 3, 0, 0, 2, 7),
+  REG("mvfr0_el1", 3, 0, 0, 3, 0),
+  REG("mvfr1_el1", 3, 0, 0, 3, 1),
+  REG("mvfr2_el1", 3, 0, 0, 3, 2),
+  REG("id_pfr2_el1", 3, 0, 0, 3, 4),
+  REG("id_dfr1_el1", 3, 0, 0, 3, 5),
+  REG("id_mmfr5_el1", 3, 0, 0, 3, 6),
+  REG("id_aa64pfr0_el1", 3, 0, 0, 4, 0),
+  REG("id_aa64pfr1_el1", 3, 0, 0, 4, 1),
+  REG("id_aa64pfr2_el1", 3, 0, 0, 4, 2),
+  REG("id_aa64zfr0_el1", 3, 0, 0, 4, 4),
+  REG("id_aa64smfr0_el1", 3, 0, 0, 4, 5),
+  REG("id_aa64fpfr0_el1", 3, 0, 0, 4, 7),
+  REG("id_aa64dfr0_el1", 3, 0, 0, 5, 0),
+  REG("id_aa64dfr1_el1", 3, 0, 0, 5, 1),
+  REG("id_aa64dfr2_el1", 3, 0, 0, 5, 2),
+  REG("id_aa64afr0_el1", 3, 0, 0, 5, 4),
+  REG("id_aa64afr1_el1", 3, 0, 0, 5, 5),
+  REG("id_aa64isar0_el1", 3, 0, 0, 6, 0),
+  REG("id_aa64isar1_el1", 3, 0, 0, 6, 1),
+  REG("id_aa64isar2_el1", 3, 0, 0, 6, 2),
+  REG("id_aa64isar3_el1", 3, 0, 0, 6, 3),
+  REG("id_aa64mmfr0_el1", 3, 0, 0, 7, 0),
+  REG("id_aa64mmfr1_el1", 3, 0, 0, 7, 1),
+  REG("id_aa64mmfr2_el1", 3, 0, 0, 7, 2),
+  REG("id_aa64mmfr3_el1", 3, 0, 0, 7, 3),
+  REG("id_aa64mmfr4_el1", 3, 0, 0, 7, 4),
+  REG("sctlr_el1", 3, 0, 1, 0, 0),
+  REG("actlr_el1", 3, 0, 1, 0, 1),
+  REG("cpacr_el1", 3, 0, 1, 0, 2),
+  REG("sctlr2_el1", 3, 0, 1, 0, 3),
+  REG("rgsr_el1", 3, 0, 1, 0, 5),
+  REG("gcr_el1", 3, 0, 1, 0, 6),
+  REG("zcr_el1", 3, 0, 1, 2, 0),
+  REG("trfcr_el1", 3, 0, 1, 2, 1),
+  REG("trcitecr_el1", 3, 0, 1, 2, 3),
+  REG("smpri_el1", 3, 0, 1, 2, 4),
+  REG("smcr_el1", 3, 0, 1, 2, 6),
+  REG("ttbr0_el1", 3, 0, 2, 0, 0),
+  REG("ttbr1_el1", 3, 0, 2, 0, 1),
+  REG("tcr_el1", 3, 0, 2, 0, 2),
+  REG("tcr2_el1", 3, 0, 2, 0, 3),
+  REG("apiakeylo_el1", 3, 0, 2, 1, 0),
+  REG("apiakeyhi_el1", 3, 0, 2, 1, 1),
+  REG("apibkeylo_el1", 3, 0, 2, 1, 2),
+  REG("apibkeyhi_el1", 3, 0, 2, 1, 3),
+  REG("apdakeylo_el1", 3, 0, 2, 2, 0),
+  REG("apdakeyhi_el1", 3, 0, 2, 2, 1),
+  REG("apdbkeylo_el1", 3, 0, 2, 2, 2),
+  REG("apdbkeyhi_el1", 3, 0, 2, 2, 3),
+  REG("apgakeylo_el1", 3, 0, 2, 3, 0),
+  REG("apgakeyhi_el1", 3, 0, 2, 3, 1),
+  REG("gcscr_el1", 3, 0, 2, 5, 0),
+  REG("gcspr_el1", 3, 0, 2, 5, 1),
+  REG("gcscre0_el1", 3, 0, 2, 5, 2),
+  REG("icc_pmr_el1", 3, 0, 4, 6, 0),
+  REG("afsr0_el1", 3, 0, 5, 1, 0),
+  REG("afsr1_el1", 3, 0, 5, 1, 1),
+  REG("esr_el1", 3, 0, 5, 2, 0),
+  REG("erridr_el1", 3, 0, 5, 3, 0),
+  REG("errselr_el1", 3, 0, 5, 3, 1),
+  REG("erxgsr_el1", 3, 0, 5, 3, 2),
+  REG("erxfr_el1", 3, 0, 5, 4, 0),
+  REG("erxctlr_el1", 3, 0, 5, 4, 1),
+  REG("erxstatus_el1", 3, 0, 5, 4, 2),
+  REG("erxaddr_el1", 3, 0, 5, 4, 3),
+  REG("erxpfgf_el1", 3, 0, 5, 4, 4),
+  REG("erxpfgctl_el1", 3, 0, 5, 4, 5),
+  REG("erxpfgcdn_el1", 3, 0, 5, 4, 6),
+  BANK("erxmisc#_el1", 4, 1, 0, 3, 0, 5, 5, 0),
+  REG("tfsr_el1", 3, 0, 5, 6, 0),
+  REG("tfsre0_el1", 3, 0, 5, 6, 1),
+  REG("far_el1", 3, 0, 6, 0, 0),
+  REG("pfar_el1", 3, 0, 6, 0, 5),
+  REG("par_el1", 3, 0, 7, 4, 0),
+  REG("pmscr_el1", 3, 0, 9, 9, 0),
+  REG("pmsnevfr_el1", 3, 0, 9, 9, 1),
+  REG("pmsicr_el1", 3, 0, 9, 9, 2),
+  REG("pmsirr_el1", 3, 0, 9, 9, 3),
+  REG("pmsfcr_el1", 3, 0, 9, 9, 4),
+  REG("pmsevfr_el1", 3, 0, 9, 9, 5),
+  REG("pmslatfr_el1", 3, 0, 9, 9, 6),
+  REG("pmsidr_el1", 3, 0, 9, 9, 7),
+  REG("pmblimitr_el1", 3, 0, 9, 10, 0),
+  REG("pmbptr_el1", 3, 0, 9, 10, 1),
+  REG("pmbsr_el1", 3, 0, 9, 10, 3),
+  REG("pmsdsfr_el1", 3, 0, 9, 10, 4),
+  REG("pmbidr_el1", 3, 0, 9, 10, 7),
+  REG("trblimitr_el1", 3, 0, 9, 11, 0),
+  REG("trbptr_el1", 3, 0, 9, 11, 1),
+  REG("trbbaser_el1", 3, 0, 9, 11, 2),
+  REG("trbsr_el1", 3, 0, 9, 11, 3),
+  REG("trbmar_el1", 3, 0, 9, 11, 4),
+  REG("trbtrg_el1", 3, 0, 9, 11, 6),
+  REG("trbidr_el1", 3, 0, 9, 11, 7),
+  REG("pmsscr_el1", 3, 0, 9, 13, 3),
+  REG("pmintenset_el1", 3, 0, 9, 14, 1),
+  REG("pmintenclr_el1", 3, 0, 9, 14, 2),
+  REG("pmuacr_el1", 3, 0, 9, 14, 4),
+  REG("pmecr_el1", 3, 0, 9, 14, 5),
+  REG("pmmir_el1", 3, 0, 9, 14, 6),
+  REG("pmiar_el1", 3, 0, 9, 14, 7),
+  REG("mair_el1", 3, 0, 10, 2, 0),
+  REG("mair2_el1", 3, 0, 10, 2, 1),
+  REG("pire0_el1", 3, 0, 10, 2, 2),
+  REG("pir_el1", 3, 0, 10, 2, 3),
+  REG("por_el1", 3, 0, 10, 2, 4),
+  REG("s2por_el1", 3, 0, 10, 2, 5),
+  REG("amair_el1", 3, 0, 10, 3, 0),
+  REG("amair2_el1", 3, 0, 10, 3, 1),
+  REG("lorsa_el1", 3, 0, 10, 4, 0),
+  REG("lorea_el1", 3, 0, 10, 4, 1),
+  REG("lorn_el1", 3, 0, 10, 4, 2),
+  REG("lorc_el1", 3, 0, 10, 4, 3),
+  REG("mpamidr_el1", 3, 0, 10, 4, 4),
+  REG("lorid_el1", 3, 0, 10, 4, 7),
+  REG("mpam1_el1", 3, 0, 10, 5, 0),
+  REG("mpam0_el1", 3, 0, 10, 5, 1),
+  REG("mpamsm_el1", 3, 0, 10, 5, 3),
+  REG("vbar_el1", 3, 0, 12, 0, 0),
+  REG("rvbar_el1", 3, 0, 12, 0, 1),
+  REG("rmr_el1", 3, 0, 12, 0, 2),
+  REG("isr_el1", 3, 0, 12, 1, 0),
+  REG("disr_el1", 3, 0, 12, 1, 1),
+  REG("icc_iar0_el1", 3, 0, 12, 8, 0),
+  REG("icc_eoir0_el1", 3, 0, 12, 8, 1),
+  REG("icc_hppir0_el1", 3, 0, 12, 8, 2),
+  REG("icc_bpr0_el1", 3, 0, 12, 8, 3),
+  BANK("icc_ap0r#_el1", 4, 1, 0, 3, 0, 12, 8, 4),
+  BANK("icc_ap1r#_el1", 4, 1, 0, 3, 0, 12, 9, 0),
+  REG("icc_nmiar1_el1", 3, 0, 12, 9, 5),
+  REG("icc_dir_el1", 3, 0, 12, 11, 1),
+  REG("icc_rpr_el1", 3, 0, 12, 11, 3),
+  REG("icc_sgi1r_el1", 3, 0, 12, 11, 5),
+  REG("icc_asgi1r_el1", 3, 0, 12, 11, 6),
+  REG("icc_sgi0r_el1", 3, 0, 12, 11, 7),
+  REG("icc_iar1_el1", 3, 0, 12, 12, 0),
+  REG("icc_eoir1_el1", 3, 0, 12, 12, 1),
+  REG("icc_hppir1_el1", 3, 0, 12, 12, 2),
+  REG("icc_bpr1_el1", 3, 0, 12, 12, 3),
+  REG("icc_ctlr_el1", 3, 0, 12, 12, 4),
+  REG("icc_sre_el1", 3, 0, 12, 12, 5),
+  REG("icc_igrpen0_el1", 3, 0, 12, 12, 6),
+  REG("icc_igrpen1_el1", 3, 0, 12, 12, 7),
+  REG("contextidr_el1", 3, 0, 13, 0, 1),
+  REG("rcwsmask_el1", 3, 0, 13, 0, 3),
+  REG("tpidr_el1", 3, 0, 13, 0, 4),
+  REG("accdata_el1", 3, 0, 13, 0, 5),
+  REG("rcwmask_el1", 3, 0, 13, 0, 6),
+  REG("scxtnum_el1", 3, 0, 13, 0, 7),
+  REG("cntkctl_el1", 3, 0, 14, 1, 0),
+  REG("ccsidr_el1", 3, 1, 0, 0, 0),
+  REG("clidr_el1", 3, 1, 0, 0, 1),
+  REG("ccsidr2_el1", 3, 1, 0, 0, 2),
+  REG("gmid_el1", 3, 1, 0, 0, 4),
+  REG("smidr_el1", 3, 1, 0, 0, 6),
+  REG("aidr_el1", 3, 1, 0, 0, 7),
+  REG("csselr_el1", 3, 2, 0, 0, 0),
+  REG("ctr_el0", 3, 3, 0, 0, 1),
+  REG("dczid_el0", 3, 3, 0, 0, 7),
+  REG("rndr", 3, 3, 2, 4, 0),
+  REG("rndrrs", 3, 3, 2, 4, 1),
+  REG("gcspr_el0", 3, 3, 2, 5, 1),
+  REG("svcr", 3, 3, 4, 2, 2),
+  REG("fpmr", 3, 3, 4, 4, 2),
+  REG("dspsr_el0", 3, 3, 4, 5, 0),
+  REG("dlr_el0", 3, 3, 4, 5, 1),
+  REG("pmicntr_el0", 3, 3, 9, 4, 0),
+  REG("pmicfiltr_el0", 3, 3, 9, 6, 0),
+  REG("pmcr_el0", 3, 3, 9, 12, 0),
+  REG("pmcntenset_el0", 3, 3, 9, 12, 1),
+  REG("pmcntenclr_el0", 3, 3, 9, 12, 2),
+  REG("pmovsclr_el0", 3, 3, 9, 12, 3),
+  REG("pmswinc_el0", 3, 3, 9, 12, 4),
+  REG("pmselr_el0", 3, 3, 9, 12, 5),
+  REG("pmceid0_el0", 3, 3, 9, 12, 6),
+  REG("pmceid1_el0", 3, 3, 9, 12, 7),
+  REG("pmccntr_el0", 3, 3, 9, 13, 0),
+  REG("pmxevtyper_el0", 3, 3, 9, 13, 1),
+  REG("pmxevcntr_el0", 3, 3, 9, 13, 2),
+  REG("pmzr_el0", 3, 3, 9, 13, 4),
+  REG("pmuserenr_el0", 3, 3, 9, 14, 0),
+  REG("pmovsset_el0", 3, 3, 9, 14, 3),
+  REG("por_el0", 3, 3, 10, 2, 4),
+  REG("tpidr_el0", 3, 3, 13, 0, 2),
+  REG("tpidrro_el0", 3, 3, 13, 0, 3),
+  REG("tpidr2_el0", 3, 3, 13, 0, 5),
+  REG("scxtnum_el0", 3, 3, 13, 0, 7),
+  REG("amcr_el0", 3, 3, 13, 2, 0),
+  REG("amcfgr_el0", 3, 3, 13, 2, 1),
+  REG("amcgcr_el0", 3, 3, 13, 2, 2),
+  REG("amuserenr_el0", 3, 3, 13, 2, 3),
+  REG("amcntenclr0_el0", 3, 3, 13, 2, 4),
+  REG("amcntenset0_el0", 3, 3, 13, 2, 5),
+  REG("amcg1idr_el0", 3, 3, 13, 2, 6),
+  REG("amcntenclr1_el0", 3, 3, 13, 3, 0),
+  REG("amcntenset1_el0", 3, 3, 13, 3, 1),
+  BANK("amevcntr0#_el0", 4, 1, 0, 3, 3, 13, 4, 0),
+  BANK("amevtyper0#_el0", 4, 1, 0, 3, 3, 13, 6, 0),
+  BANK("amevcntr1#_el0", 16, 1, 0, 3, 3, 13, 12, 0),
+  BANK("amevtyper1#_el0", 16, 1, 0, 3, 3, 13, 14, 0),
+  REG("cntfrq_el0", 3, 3, 14, 0, 0),
+  REG("cntpct_el0", 3, 3, 14, 0, 1),
+  REG("cntvct_el0", 3, 3, 14, 0, 2),
+  REG("cntpctss_el0", 3, 3, 14, 0, 5),
+  REG("cntvctss_el0", 3, 3, 14, 0, 6),
+  REG("cntp_tval_el0", 3, 3, 14, 2, 0),
+  REG("cntp_ctl_el0", 3, 3, 14, 2, 1),
+  REG("cntp_cval_el0", 3, 3, 14, 2, 2),
+  REG("cntv_tval_el0", 3, 3, 14, 3, 0),
+  REG("cntv_ctl_el0", 3, 3, 14, 3, 1),
+  REG("cntv_cval_el0", 3, 3, 14, 3, 2),
+  BANK("pmevcntr#_el0", 31, 1, 0, 3, 3, 14, 8, 0),
+  BANK("pmevtyper#_el0", 31, 1, 0, 3, 3, 14, 12, 0),
+  REG("pmccfiltr_el0", 3, 3, 14, 15, 7),
+  REG("vpidr_el2", 3, 4, 0, 0, 0),
+  REG("vmpidr_el2", 3, 4, 0, 0, 5),
+  REG("sctlr_el2", 3, 4, 1, 0, 0),
+  REG("actlr_el2", 3, 4, 1, 0, 1),
+  REG("sctlr2_el2", 3, 4, 1, 0, 3),
+  REG("hcr_el2", 3, 4, 1, 1, 0),
+  REG("mdcr_el2", 3, 4, 1, 1, 1),
+  REG("cptr_el2", 3, 4, 1, 1, 2),
+  REG("hstr_el2", 3, 4, 1, 1, 3),
+  REG("hfgrtr_el2", 3, 4, 1, 1, 4),
+  REG("hfgwtr_el2", 3, 4, 1, 1, 5),
+  REG("hfgitr_el2", 3, 4, 1, 1, 6),
+  REG("hacr_el2", 3, 4, 1, 1, 7),
+  REG("zcr_el2", 3, 4, 1, 2, 0),
+  REG("trfcr_el2", 3, 4, 1, 2, 1),
+  REG("hcrx_el2", 3, 4, 1, 2, 2),
+  REG("trcitecr_el2", 3, 4, 1, 2, 3),
+  REG("smprimap_el2", 3, 4, 1, 2, 5),
+  REG("smcr_el2", 3, 4, 1, 2, 6),
+  REG("sder32_el2", 3, 4, 1, 3, 1),
+  REG("ttbr0_el2", 3, 4, 2, 0, 0),
+  REG("ttbr1_el2", 3, 4, 2, 0, 1),
+  REG("tcr_el2", 3, 4, 2, 0, 2),
+  REG("tcr2_el2", 3, 4, 2, 0, 3),
+  REG("vttbr_el2", 3, 4, 2, 1, 0),
+  REG("vtcr_el2", 3, 4, 2, 1, 2),
+  REG("vncr_el2", 3, 4, 2, 2, 0),
+  REG("gcscr_el2", 3, 4, 2, 5, 0),
+  REG("gcspr_el2", 3, 4, 2, 5, 1),
+  REG("vsttbr_el2", 3, 4, 2, 6, 0),
+  REG("vstcr_el2", 3, 4, 2, 6, 2),
+  REG("dacr32_el2", 3, 4, 3, 0, 0),
+  REG("hdfgrtr2_el2", 3, 4, 3, 1, 0),
+  REG("hdfgwtr2_el2", 3, 4, 3, 1, 1),
+  REG("hfgrtr2_el2", 3, 4, 3, 1, 2),
+  REG("hfgwtr2_el2", 3, 4, 3, 1, 3),
+  REG("hdfgrtr_el2", 3, 4, 3, 1, 4),
+  REG("hdfgwtr_el2", 3, 4, 3, 1, 5),
+  REG("hafgrtr_el2", 3, 4, 3, 1, 6),
+  REG("hfgitr2_el2", 3, 4, 3, 1, 7),
+  REG("spsr_el2", 3, 4, 4, 0, 0),
+  REG("elr_el2", 3, 4, 4, 0, 1),
+  REG("ifsr32_el2", 3, 4, 5, 0, 1),
+  REG("afsr0_el2", 3, 4, 5, 1, 0),
+  REG("afsr1_el2", 3, 4, 5, 1, 1),
+  REG("esr_el2", 3, 4, 5, 2, 0),
+  REG("vsesr_el2", 3, 4, 5, 2, 3),
+  REG("fpexc32_el2", 3, 4, 5, 3, 0),
+  REG("tfsr_el2", 3, 4, 5, 6, 0),
+  REG("far_el2", 3, 4, 6, 0, 0),
+  REG("hpfar_el2", 3, 4, 6, 0, 4),
+  REG("pfar_el2", 3, 4, 6, 0, 5),
+  REG("pmscr_el2", 3, 4, 9, 9, 0),
+  REG("mair2_el2", 3, 4, 10, 1, 1),
+  REG("mair_el2", 3, 4, 10, 2, 0),
+  REG("pire0_el2", 3, 4, 10, 2, 2),
+  REG("pir_el2", 3, 4, 10, 2, 3),
+  REG("por_el2", 3, 4, 10, 2, 4),
+  REG("s2pir_el2", 3, 4, 10, 2, 5),
+  REG("amair_el2", 3, 4, 10, 3, 0),
+  REG("amair2_el2", 3, 4, 10, 3, 1),
+  REG("mpamhcr_el2", 3, 4, 10, 4, 0),
+  REG("mpamvpmv_el2", 3, 4, 10, 4, 1),
+  REG("mpam2_el2", 3, 4, 10, 5, 0),
+  BANK("mpamvpm#_el2", 8, 1, 0, 3, 4, 10, 6, 0),
+  REG("vbar_el2", 3, 4, 12, 0, 0),
+  REG("rvbar_el2", 3, 4, 12, 0, 1),
+  REG("rmr_el2", 3, 4, 12, 0, 2),
+  REG("vdisr_el2", 3, 4, 12, 1, 1),
+  BANK("ich_ap0r#_el2", 4, 1, 0, 3, 4, 12, 8, 0),
+  BANK("ich_ap1r#_el2", 4, 1, 0, 3, 4, 12, 9, 0),
+  REG("icc_sre_el2", 3, 4, 12, 9, 5),
+  REG("ich_hcr_el2", 3, 4, 12, 11, 0),
+  REG("ich_vtr_el2", 3, 4, 12, 11, 1),
+  REG("ich_misr_el2", 3, 4, 12, 11, 2),
+  REG("ich_eisr_el2", 3, 4, 12, 11, 3),
+  REG("ich_elrsr_el2", 3, 4, 12, 11, 5),
+  REG("ich_vmcr_el2", 3, 4, 12, 11, 7),
+  BANK("ich_lr#_el2", 16, 1, 0, 3, 4, 12, 12, 0),
+  REG("contextidr_el2", 3, 4, 13, 0, 1),
+  REG("tpidr_el2", 3, 4, 13, 0, 2),
+  REG("scxtnum_el2", 3, 4, 13, 0, 7),
+  BANK("amevcntvoff0#_el2", 16, 1, 0, 3, 4, 13, 8, 0),
+  BANK("amevcntvoff1#_el2", 16, 1, 0, 3, 4, 13, 10, 0),
+  REG("cntvoff_el2", 3, 4, 14, 0, 3),
+  REG("cntpoff_el2", 3, 4, 14, 0, 6),
+  REG("cnthctl_el2", 3, 4, 14, 1, 0),
+  REG("cnthp_tval_el2", 3, 4, 14, 2, 0),
+  REG("cnthp_ctl_el2", 3, 4, 14, 2, 1),
+  REG("cnthp_cval_el2", 3, 4, 14, 2, 2),
+  REG("cnthv_tval_el2", 3, 4, 14, 3, 0),
+  REG("cnthv_ctl_el2", 3, 4, 14, 3, 1),
+  REG("cnthv_cval_el2", 3, 4, 14, 3, 2),
+  REG("cnthvs_tval_el2", 3, 4, 14, 4, 0),
+  REG("cnthvs_ctl_el2", 3, 4, 14, 4, 1),
+  REG("cnthvs_cval_el2", 3, 4, 14, 4, 2),
+  REG("cnthps_tval_el2", 3, 4, 14, 5, 0),
+  REG("cnthps_ctl_el2", 3, 4, 14, 5, 1),
+  REG("cnthps_cval_el2", 3, 4, 14, 5, 2),
+  REG("sctlr_el12", 3, 5, 1, 0, 0),
+  REG("cpacr_el12", 3, 5, 1, 0, 2),
+  REG("sctlr2_el12", 3, 5, 1, 0, 3),
+  REG("zcr_el12", 3, 5, 1, 2, 0),
+  REG("trfcr_el12", 3, 5, 1, 2, 1),
+  REG("trcitecr_el12", 3, 5, 1, 2, 3),
+  REG("smcr_el12", 3, 5, 1, 2, 6),
+  REG("ttbr0_el12", 3, 5, 2, 0, 0),
+  REG("ttbr1_el12", 3, 5, 2, 0, 1),
+  REG("tcr_el12", 3, 5, 2, 0, 2),
+  REG("tcr2_el12", 3, 5, 2, 0, 3),
+  REG("gcscr_el12", 3, 5, 2, 5, 0),
+  REG("gcspr_el12", 3, 5, 2, 5, 1),
+  REG("spsr_el12", 3, 5, 4, 0, 0),
+  REG("elr_el12", 3, 5, 4, 0, 1),
+  REG("afsr0_el12", 3, 5, 5, 1, 0),
+  REG("afsr1_el12", 3, 5, 5, 1, 1),
+  REG("esr_el12", 3, 5, 5, 2, 0),
+  REG("tfsr_el12", 3, 5, 5, 6, 0),
+  REG("far_el12", 3, 5, 6, 0, 0),
+  REG("pfar_el12", 3, 5, 6, 0, 5),
+  REG("pmscr_el12", 3, 5, 9, 9, 0),
+  REG("mair_el12", 3, 5, 10, 2, 0),
+  REG("mair2_el12", 3, 5, 10, 2, 1),
+  REG("pire0_el12", 3, 5, 10, 2, 2),
+  REG("pir_el12", 3, 5, 10, 2, 3),
+  REG("por_el12", 3, 5, 10, 2, 4),
+  REG("amair_el12", 3, 5, 10, 3, 0),
+  REG("amair2_el12", 3, 5, 10, 3, 1),
+  REG("mpam1_el12", 3, 5, 10, 5, 0),
+  REG("vbar_el12", 3, 5, 12, 0, 0),
+  REG("contextidr_el12", 3, 5, 13, 0, 1),
+  REG("scxtnum_el12", 3, 5, 13, 0, 7),
+  REG("cntkctl_el12", 3, 5, 14, 1, 0),
+  REG("cntp_tval_el02", 3, 5, 14, 2, 0),
+  REG("cntp_ctl_el02", 3, 5, 14, 2, 1),
+  REG("cntp_cval_el02", 3, 5, 14, 2, 2),
+  REG("cntv_tval_el02", 3, 5, 14, 3, 0),
+  REG("cntv_ctl_el02", 3, 5, 14, 3, 1),
+  REG("cntv_cval_el02", 3, 5, 14, 3, 2),
+  REG("sctlr_el3", 3, 6, 1, 0, 0),
+  REG("actlr_el3", 3, 6, 1, 0, 1),
+  REG("sctlr2_el3", 3, 6, 1, 0, 3),
+  REG("scr_el3", 3, 6, 1, 1, 0),
+  REG("sder32_el3", 3, 6, 1, 1, 1),
+  REG("cptr_el3", 3, 6, 1, 1, 2),
+  REG("zcr_el3", 3, 6, 1, 2, 0),
+  REG("smcr_el3", 3, 6, 1, 2, 6),
+  REG("mdcr_el3", 3, 6, 1, 3, 1),
+  REG("ttbr0_el3", 3, 6, 2, 0, 0),
+  REG("tcr_el3", 3, 6, 2, 0, 2),
+  REG("gptbr_el3", 3, 6, 2, 1, 4),
+  REG("gpccr_el3", 3, 6, 2, 1, 6),
+  REG("spsr_el3", 3, 6, 4, 0, 0),
+  REG("elr_el3", 3, 6, 4, 0, 1),
+  REG("sp_el2", 3, 6, 4, 1, 0),
+  REG("afsr0_el3", 3, 6, 5, 1, 0),
+  REG("afsr1_el3", 3, 6, 5, 1, 1),
+  REG("esr_el3", 3, 6, 5, 2, 0),
+  REG("tfsr_el3", 3, 6, 5, 6, 0),
+  REG("far_el3", 3, 6, 6, 0, 0),
+  REG("mfar_el3", 3, 6, 6, 0, 5),
+  REG("mair2_el3", 3, 6, 10, 1, 1),
+  REG("mair_el3", 3, 6, 10, 2, 0),
+  REG("pir_el3", 3, 6, 10, 2, 3),
+  REG("por_el3", 3, 6, 10, 2, 4),
+  REG("amair_el3", 3, 6, 10, 3, 0),
+  REG("amair2_el3", 3, 6, 10, 3, 1),
+  REG("mpam3_el3", 3, 6, 10, 5, 0),
+  REG("vbar_el3", 3, 6, 12, 0, 0),
+  REG("rvbar_el3", 3, 6, 12, 0, 1),
+  REG("rmr_el3", 3, 6, 12, 0, 2),
+  REG("vdisr_el3", 3, 6, 12, 1, 1),
+  REG("icc_ctlr_el3", 3, 6, 12, 12, 4),
+  REG("icc_sre_el3", 3, 6, 12, 12, 5),
+  REG("icc_igrpen1_el3", 3, 6, 12, 12, 7),
+  REG("tpidr_el3", 3, 6, 13, 0, 2),
+  REG("scxtnum_el3", 3, 6, 13, 0, 7),
+  REG("cntps_tval_el1", 3, 7, 14, 2, 0),
+  REG("cntps_ctl_el1", 3, 7, 14, 2, 1),
+  REG("cntps_cval_el1", 3, 7, 14, 2, 2),
   {NULL, 0, 0, 0, 0}};

@@ -13,9 +13,8 @@
 
 /* By bit number. */
 static const char *const names[] = {
-    "power_off",       "el1_32bit",       "psci_0_2",
-    "pmu_v3",          "sve",             "ptrauth_address",
-    "ptrauth_generic", "has_el2",         "has_el2_e2h0"};
+    "power_off",       "el1_32bit",       "psci_0_2", "pmu_v3",      "sve",
+    "ptrauth_address", "ptrauth_generic", "has_el2",  "has_el2_e2h0"};
 
 static int unknown(lua_State *L, const char *name) {
   luaL_Buffer b;
@@ -35,8 +34,9 @@ static int unknown(lua_State *L, const char *name) {
 /* Sets the bit of the feature whose name is at the top of the stack. */
 static void setfeature(lua_State *L, struct kvm_vcpu_init *init) {
   if (lua_type(L, -1) != LUA_TSTRING) {
-    luaL_argerror(L, 2, lua_pushfstring(L, "a feature's name expected, got %s",
-                                        luaL_typename(L, -1)));
+    luaL_argerror(L, 2,
+                  lua_pushfstring(L, "a feature's name expected, got %s",
+                                  luaL_typename(L, -1)));
   }
   const char *name = lua_tostring(L, -1);
   for (uint32_t i = 0; i < KL_COUNT(names); i++) {

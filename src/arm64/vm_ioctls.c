@@ -67,8 +67,10 @@ int kl_arm64_mte_copy_tags(lua_State *L) {
   arg.flags = set ? KVM_ARM_TAGS_TO_GUEST : KVM_ARM_TAGS_FROM_GUEST;
   int done = kl_ioctl(L, &vm->handle, KVM_ARM_MTE_COPY_TAGS, &arg);
   if (done < 0)
-    return kl_fail(L, "KVM_ARM_MTE_COPY_TAGS", errno, "gpa 0x%llx, 0x%llx "
-                   "bytes: %s", (unsigned long long)arg.guest_ipa,
+    return kl_fail(L, "KVM_ARM_MTE_COPY_TAGS", errno,
+                   "gpa 0x%llx, 0x%llx "
+                   "bytes: %s",
+                   (unsigned long long)arg.guest_ipa,
                    (unsigned long long)arg.length, strerror(errno));
   if (set)
     lua_pushinteger(L, done);

@@ -67,8 +67,7 @@ enum kl_status kl_laststatus(void) {
 void kl_report(lua_State *L, const char *program) {
   const char *text = lua_tostring(L, -1);
   fflush(stdout);
-  if (program != NULL)
-    fprintf(stderr, "%s: ", program);
+  if (program != NULL) fprintf(stderr, "%s: ", program);
   fprintf(stderr, "%s\n", text != NULL ? text : "(no message)");
   fflush(stderr);
   lua_pop(L, 1);

@@ -17,17 +17,14 @@ static int fail(lua_State *L, const char *name) {
 /* A file below KVMLUA_PATH: pushes loader and file name, as a searcher does.
  * Upvalue 1 is the path template, or false. */
 static bool fromdirectory(lua_State *L, const char *name) {
-  if (!lua_toboolean(L, lua_upvalueindex(1)))
-    return false;
+  if (!lua_toboolean(L, lua_upvalueindex(1))) return false;
   lua_getfield(L, lua_upvalueindex(2), "searchpath");
   lua_pushstring(L, name);
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_call(L, 2, 1);
   const char *file = lua_tostring(L, -1);
-  if (file == NULL)
-    return false;
-  if (luaL_loadfile(L, file) != LUA_OK)
-    fail(L, name);
+  if (file == NULL) return false;
+  if (luaL_loadfile(L, file) != LUA_OK) fail(L, name);
   lua_pushstring(L, file);
   return true;
 }
@@ -35,15 +32,13 @@ static bool fromdirectory(lua_State *L, const char *name) {
 /* The embedded file of a module; one without a name: there is none. */
 static const struct kl_embedded *find(const char *name) {
   const struct kl_embedded *e = kl_embedded;
-  while (e->module != NULL && strcmp(e->module, name) != 0)
-    e++;
+  while (e->module != NULL && strcmp(e->module, name) != 0) e++;
   return e;
 }
 
 static bool frommemory(lua_State *L, const char *name) {
   const struct kl_embedded *e = find(name);
-  if (e->module == NULL)
-    return false;
+  if (e->module == NULL) return false;
   if (luaL_loadbufferx(L, e->text, e->size, e->chunk, "t") != LUA_OK)
     fail(L, name);
   lua_pushstring(L, e->chunk + 1);
@@ -52,10 +47,8 @@ static bool frommemory(lua_State *L, const char *name) {
 
 static int searcher(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
-  if (strcmp(name, "kvm") != 0 && strncmp(name, "kvm.", 4) != 0)
-    return 0;
-  if (fromdirectory(L, name) || frommemory(L, name))
-    return 2;
+  if (strcmp(name, "kvm") != 0 && strncmp(name, "kvm.", 4) != 0) return 0;
+  if (fromdirectory(L, name) || frommemory(L, name)) return 2;
   lua_pushfstring(L, "no embedded module '%s'", name);
   return 1;
 }

@@ -41,7 +41,7 @@ static void stop(lua_State *L, const char *text) {
   lua_error(L);
 }
 
-/* ---- Ctrl-C ------------------------------------------------------------------ */
+/* ---- Ctrl-C -------------------------------------------------------------- */
 
 static void raise_interrupted(lua_State *L, lua_Debug *ar) {
   (void)ar;
@@ -60,15 +60,13 @@ static void on_sigint(int sig) {
 
 void kl_catchsigint(struct sigaction *old) {
   sethandler(SIGINT, on_sigint, old);
-  if (old->sa_handler == SIG_IGN)
-    sigaction(SIGINT, old, NULL);
+  if (old->sa_handler == SIG_IGN) sigaction(SIGINT, old, NULL);
 }
 
 void kl_beginscript(lua_State *L) {
   context = kvmlua_context(L);
   running = L;
-  if (kl_interrupted)
-    sethook(raise_interrupted);
+  if (kl_interrupted) sethook(raise_interrupted);
   kl_interrupted = 0;
 }
 
@@ -81,7 +79,7 @@ void kl_endscript(lua_State *L) {
   }
 }
 
-/* ---- --timeout ------------------------------------------------------------- */
+/* ---- --timeout ----------------------------------------------------------- */
 
 static void raise_timeout(lua_State *L, lua_Debug *ar) {
   (void)ar;
@@ -115,8 +113,7 @@ void kl_settimeout(lua_State *L, double seconds) {
 }
 
 void kl_stoptimeout(void) {
-  if (timeout > 0)
-    timer_delete(timer);
+  if (timeout > 0) timer_delete(timer);
   timeout = 0;
 }
 

@@ -39,8 +39,7 @@ static void showparts(void) {
 
 /* Calls the function below its nargs arguments; errors are reported. */
 static bool run(lua_State *L, struct host *h, int nargs) {
-  if (kl_call(L, nargs, 0))
-    return true;
+  if (kl_call(L, nargs, 0)) return true;
   kl_report(L, h->options.program);
   h->status = kl_laststatus();
   return false;
@@ -48,8 +47,7 @@ static bool run(lua_State *L, struct host *h, int nargs) {
 
 /* The same for what luaL_load* has left: a chunk, or a message. */
 static bool runloaded(lua_State *L, struct host *h, int status) {
-  if (status == LUA_OK)
-    return run(L, h, 0);
+  if (status == LUA_OK) return run(L, h, 0);
   kl_report(L, h->options.program);
   h->status = KL_FAILED;
   return false;
@@ -69,12 +67,9 @@ static void setarg(lua_State *L, const struct host *h) {
 static bool runinit(lua_State *L, struct host *h) {
   const char *name = "LUA_INIT" LUA_VERSUFFIX;
   const char *init = getenv(name);
-  if (init == NULL)
-    init = getenv(name = "LUA_INIT");
-  if (init == NULL || h->options.ignore_env)
-    return true;
-  if (*init == '@')
-    return runloaded(L, h, luaL_loadfile(L, init + 1));
+  if (init == NULL) init = getenv(name = "LUA_INIT");
+  if (init == NULL || h->options.ignore_env) return true;
+  if (*init == '@') return runloaded(L, h, luaL_loadfile(L, init + 1));
   name = lua_pushfstring(L, "=%s", name);
   return runloaded(L, h, luaL_loadbuffer(L, init, strlen(init), name));
 }
@@ -94,16 +89,15 @@ static int requireglobal(lua_State *L) {
 
 static bool runstep(lua_State *L, struct host *h, const struct kl_step *s) {
   switch (s->kind) {
-  case KL_EXECUTE:
-    return runloaded(L, h, luaL_loadbuffer(L, s->text, strlen(s->text),
-                                           "=(command line)"));
-  case KL_REQUIRE:
-    lua_pushcfunction(L, requireglobal);
-    lua_pushstring(L, s->text);
-    return run(L, h, 1);
-  default:
-    lua_warning(L, "@on", 0);
-    return true;
+    case KL_EXECUTE:
+      return runloaded(
+          L, h,
+          luaL_loadbuffer(L, s->text, strlen(s->text), "=(command line)"));
+    case KL_REQUIRE:
+      lua_pushcfunction(L, requireglobal);
+      lua_pushstring(L, s->text);
+      return run(L, h, 1);
+    default: lua_warning(L, "@on", 0); return true;
   }
 }
 
@@ -120,8 +114,7 @@ static int attach(lua_State *L) {
 
 static bool observe(lua_State *L, struct host *h, const char *module,
                     const char *file) {
-  if (file == NULL)
-    return true;
+  if (file == NULL) return true;
   lua_pushcfunction(L, attach);
   lua_pushstring(L, module);
   lua_pushstring(L, *file == '\0' ? NULL : file);
@@ -131,12 +124,10 @@ static bool observe(lua_State *L, struct host *h, const char *module,
 static bool runscript(lua_State *L, struct host *h) {
   const struct kl_options *o = &h->options;
   const char *file = o->is_stdin ? NULL : h->argv[o->script];
-  if (luaL_loadfile(L, file) != LUA_OK)
-    return runloaded(L, h, LUA_ERRFILE);
+  if (luaL_loadfile(L, file) != LUA_OK) return runloaded(L, h, LUA_ERRFILE);
   int n = h->argc - o->script - 1;
   luaL_checkstack(L, n + 3, "too many arguments to script");
-  for (int i = 1; i <= n; i++)
-    lua_pushstring(L, h->argv[o->script + i]);
+  for (int i = 1; i <= n; i++) lua_pushstring(L, h->argv[o->script + i]);
   return run(L, h, n);
 }
 
@@ -158,18 +149,14 @@ static void showinfo(lua_State *L, struct host *h) {
 /* What is done when the options are understood. */
 static void dispatch(lua_State *L, struct host *h) {
   const struct kl_options *o = &h->options;
-  if (o->version || o->long_version)
-    showversion();
-  if (o->long_version)
-    showparts();
-  if (!runinit(L, h))
-    return;
+  if (o->version || o->long_version) showversion();
+  if (o->long_version) showparts();
+  if (!runinit(L, h)) return;
   if (!observe(L, h, "kvm.trace", o->trace) ||
       !observe(L, h, "kvm.calltree", o->calltree))
     return;
   for (int i = 0; i < o->nsteps; i++)
-    if (!runstep(L, h, &o->steps[i]))
-      return;
+    if (!runstep(L, h, &o->steps[i])) return;
   bool has_script = o->script < h->argc;
   if (o->info != NULL)
     showinfo(L, h);
@@ -177,8 +164,8 @@ static void dispatch(lua_State *L, struct host *h) {
     return;
   if (o->interactive) {
     kl_repl(L);
-  } else if (!has_script && !o->has_code && !o->version &&
-             !o->long_version && o->info == NULL) {
+  } else if (!has_script && !o->has_code && !o->version && !o->long_version &&
+             o->info == NULL) {
     if (isatty(STDIN_FILENO)) {
       showversion();
       kl_repl(L);
@@ -199,8 +186,7 @@ static int pmain(lua_State *L) {
   kvmlua_openlibs(L);
   setarg(L, h);
   lua_gc(L, LUA_GCGEN, 0, 0);
-  if (h->options.timeout > 0)
-    kl_settimeout(L, h->options.timeout);
+  if (h->options.timeout > 0) kl_settimeout(L, h->options.timeout);
   dispatch(L, h);
   return 0;
 }

@@ -57,22 +57,20 @@ static bool shortoption(struct kl_options *o, char **argv, int *i) {
     o->has_code |= arg[1] == 'e';
     return true;
   }
-  if (arg[1] == '\0' || arg[2] != '\0')
-    return fail(o, "unknown option", arg);
+  if (arg[1] == '\0' || arg[2] != '\0') return fail(o, "unknown option", arg);
   switch (arg[1]) {
-  case 'i': o->interactive = o->version = true; return true;
-  case 'v': o->version = true; return true;
-  case 'E': o->ignore_env = true; return true;
-  case 'W': addstep(o, KL_WARN, NULL); return true;
-  default: return fail(o, "unknown option", arg);
+    case 'i': o->interactive = o->version = true; return true;
+    case 'v': o->version = true; return true;
+    case 'E': o->ignore_env = true; return true;
+    case 'W': addstep(o, KL_WARN, NULL); return true;
+    default: return fail(o, "unknown option", arg);
   }
 }
 
 static bool settimeout(struct kl_options *o, const char *text) {
   char *end;
   o->timeout = strtod(text, &end);
-  if (end == text || *end != '\0' || !(o->timeout > 0) ||
-      o->timeout > 1e9)
+  if (end == text || *end != '\0' || !(o->timeout > 0) || o->timeout > 1e9)
     return fail(o, "--timeout wants a positive number of seconds, got", text);
   return true;
 }
@@ -80,8 +78,7 @@ static bool settimeout(struct kl_options *o, const char *text) {
 /* The value in --name=value, "" in --name, NULL when arg is another. */
 static const char *named(const char *arg, const char *name) {
   size_t n = strlen(name);
-  if (strncmp(arg, name, n) != 0)
-    return NULL;
+  if (strncmp(arg, name, n) != 0) return NULL;
   return arg[n] == '=' ? arg + n + 1 : arg[n] == '\0' ? arg + n : NULL;
 }
 
@@ -113,8 +110,7 @@ bool kl_parseoptions(int argc, char **argv, struct kl_options *o) {
   memset(o, 0, sizeof *o);
   o->program = argc > 0 && *argv[0] != '\0' ? argv[0] : "kvmlua";
   o->steps = calloc((size_t)argc + 1, sizeof *o->steps);
-  if (o->steps == NULL)
-    return fail(o, "not enough memory for", "options");
+  if (o->steps == NULL) return fail(o, "not enough memory for", "options");
   int i = 1;
   for (; i < argc && argv[i][0] == '-'; i++) {
     if (argv[i][1] == '\0') {
@@ -126,8 +122,7 @@ bool kl_parseoptions(int argc, char **argv, struct kl_options *o) {
       break;
     }
     bool is_long = argv[i][1] == '-';
-    if (!(is_long ? longoption : shortoption)(o, argv, &i))
-      return false;
+    if (!(is_long ? longoption : shortoption)(o, argv, &i)) return false;
   }
   o->script = i < argc ? i : argc;
   return true;

@@ -17,11 +17,11 @@ struct kl_options {
   int script;          /* index in argv; argc: none */
   bool is_stdin;       /* the script is "-" */
   bool interactive, version, help, ignore_env;
-  bool long_version;   /* --version */
-  const char *info;    /* "text", "json" or NULL */
+  bool long_version;            /* --version */
+  const char *info;             /* "text", "json" or NULL */
   const char *trace, *calltree; /* a file, "" for stderr, NULL: off */
-  double timeout;      /* seconds; 0: none */
-  bool has_code;       /* there was an -e */
+  double timeout;               /* seconds; 0: none */
+  bool has_code;                /* there was an -e */
   struct kl_step *steps;
   int nsteps;
 };

@@ -15,15 +15,12 @@ enum { REPL = 1 };
 static int repl_readline(lua_State *L) {
   char *line = NULL;
   switch (kl_readline(luaL_checkstring(L, 1), &line)) {
-  case KL_LINE:
-    lua_pushstring(L, line);
-    free(line);
-    return 1;
-  case KL_CLEARED:
-    lua_pushboolean(L, 0);
-    return 1;
-  default:
-    return 0;
+    case KL_LINE:
+      lua_pushstring(L, line);
+      free(line);
+      return 1;
+    case KL_CLEARED: lua_pushboolean(L, 0); return 1;
+    default: return 0;
   }
 }
 
@@ -50,8 +47,7 @@ static void readchunk(lua_State *L) {
 static void show(lua_State *L) {
   lua_getfield(L, REPL, "show");
   lua_insert(L, REPL + 1);
-  if (!kl_call(L, lua_gettop(L) - REPL - 1, 0))
-    kl_report(L, NULL);
+  if (!kl_call(L, lua_gettop(L) - REPL - 1, 0)) kl_report(L, NULL);
 }
 
 void kl_repl(lua_State *L) {

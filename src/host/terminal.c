@@ -28,17 +28,15 @@ static enum kl_input clear(char **line) {
   return KL_CLEARED;
 }
 
-/* ---- plain lines ----------------------------------------------------------- */
+/* ---- plain lines --------------------------------------------------------- */
 
 static enum kl_input readplain(const char *prompt, char **line) {
   size_t capacity = 0;
-  if (isatty(STDIN_FILENO))
-    fputs(prompt, stdout);
+  if (isatty(STDIN_FILENO)) fputs(prompt, stdout);
   fflush(stdout);
   ssize_t n = getline(line, &capacity, stdin);
   if (n >= 0) {
-    if (n > 0 && (*line)[n - 1] == '\n')
-      (*line)[n - 1] = '\0';
+    if (n > 0 && (*line)[n - 1] == '\n') (*line)[n - 1] = '\0';
     return KL_LINE;
   }
   if (kl_interrupted) {
@@ -51,7 +49,7 @@ static enum kl_input readplain(const char *prompt, char **line) {
 
 #ifdef KVMLUA_READLINE
 
-/* ---- readline -------------------------------------------------------------- */
+/* ---- readline ------------------------------------------------------------ */
 
 static volatile sig_atomic_t continued; /* after Ctrl-Z and fg */
 static struct sigaction old_sigcont;
@@ -91,28 +89,23 @@ static enum kl_input readedited(const char *prompt, char **line) {
   continued = 0;
   rl_callback_handler_install(prompt, take);
   while (!is_taken && !kl_interrupted) {
-    if (waitinput())
-      rl_callback_read_char();
+    if (waitinput()) rl_callback_read_char();
     rl_check_signals(); /* may stop the process, or call our handlers */
     if (continued && !is_taken) {
       continued = 0;
       rl_forced_update_display();
     }
   }
-  if (!is_taken)
-    rl_callback_handler_remove();
+  if (!is_taken) rl_callback_handler_remove();
   *line = taken;
-  if (kl_interrupted)
-    return clear(line);
-  if (taken == NULL)
-    putchar('\n');
+  if (kl_interrupted) return clear(line);
+  if (taken == NULL) putchar('\n');
   return taken != NULL ? KL_LINE : KL_END;
 }
 
 static void openhistory(void) {
   const char *home = getenv("HOME");
-  if (home == NULL ||
-      asprintf(&history_file, "%s/.kvmlua_history", home) < 0) {
+  if (home == NULL || asprintf(&history_file, "%s/.kvmlua_history", home) < 0) {
     history_file = NULL;
     return;
   }
@@ -136,8 +129,7 @@ void kl_remember(const char *text) {
   HIST_ENTRY *last = history_length > 0
                          ? history_get(history_base + history_length - 1)
                          : NULL;
-  if (last != NULL && strcmp(last->line, text) == 0)
-    return;
+  if (last != NULL && strcmp(last->line, text) == 0) return;
   add_history(text);
   if (history_file != NULL && append_history(1, history_file) != 0)
     write_history(history_file);
@@ -151,8 +143,7 @@ const char *kl_editor(void) {
 
 static void closereadline(void) {
   sigaction(SIGCONT, &old_sigcont, NULL);
-  if (history_file != NULL)
-    history_truncate_file(history_file, 1000);
+  if (history_file != NULL) history_truncate_file(history_file, 1000);
   free(history_file);
   history_file = NULL;
 }
@@ -165,11 +156,9 @@ enum kl_input kl_readline(const char *prompt, char **line) {
 
 #else
 
-static void openreadline(void) {
-}
+static void openreadline(void) {}
 
-static void closereadline(void) {
-}
+static void closereadline(void) {}
 
 const char *kl_editor(void) {
   return "no readline";
@@ -187,12 +176,10 @@ enum kl_input kl_readline(const char *prompt, char **line) {
 
 void kl_openterminal(void) {
   kl_catchsigint(&old_sigint);
-  if (isatty(STDIN_FILENO))
-    openreadline();
+  if (isatty(STDIN_FILENO)) openreadline();
 }
 
 void kl_closeterminal(void) {
-  if (isatty(STDIN_FILENO))
-    closereadline();
+  if (isatty(STDIN_FILENO)) closereadline();
   sigaction(SIGINT, &old_sigint, NULL);
 }

@@ -13,14 +13,13 @@ bool kl_arch_access(struct kl_vcpu *v, struct kl_access *a) {
   switch (v->last_reason) {
     case KVM_EXIT_X86_RDMSR:
     case KVM_EXIT_X86_WRMSR:
-      *a = (struct kl_access){
-          .bus = KL_MSR,
-          .is_write = v->last_reason == KVM_EXIT_X86_WRMSR,
-          .size = 8,
-          .count = 1,
-          .address = run->msr.index,
-          .data = &run->msr.data,
-          .answer = &run->msr.error};
+      *a = (struct kl_access){.bus = KL_MSR,
+                              .is_write = v->last_reason == KVM_EXIT_X86_WRMSR,
+                              .size = 8,
+                              .count = 1,
+                              .address = run->msr.index,
+                              .data = &run->msr.data,
+                              .answer = &run->msr.error};
       return true;
     case KVM_EXIT_HYPERCALL:
       *a = (struct kl_access){.bus = KL_HYPERCALL,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include "consts.h"
 #include "arch.h"
 #include "arch_uapi.h"
-#include "consts.h"
 
 /* clang-format off */
 
@@ -398,7 +398,7 @@ static const struct kl_constant tdx_mem_region[] = {
     KL_C(KVM_TDX_, MEASURE_MEMORY_REGION),
     KL_CEND};
 
-/* ---- by name ------------------------------------------------------------ */
+/* ---- by name ------------------------------------------------------------- */
 
 const struct kl_group kl_arch_groups[] = {
     {"VM_TYPE", vm_type},

@@ -6,6 +6,7 @@
 #include "arch_uapi.h"
 #include "x86.h"
 
+/* clang-format off */
 #define RUN(member)                                                    \
   .offset = offsetof(struct kvm_run, member),                          \
   .size = sizeof(((struct kvm_run *)0)->member), .count = 1
@@ -22,10 +23,11 @@
 #define ANSWER(n, g, s)                                                \
   {.name = n, .kind = KL_X_CALL, .writable = 1, .get = g, .set = s}
 #define END {.name = NULL}
+/* clang-format on */
 
 typedef const struct kl_exit_field fields[];
 
-/* ---- io ----------------------------------------------------------------- */
+/* ---- io ------------------------------------------------------------------ */
 
 /* The data of a port access: count elements of size bytes, in the page behind
  * kvm_run. NULL when it is not inside the mapping: kvm_run is shared memory,
@@ -89,12 +91,15 @@ static fields io = {U("port", io.port),
                     U("size", io.size),
                     U("count", io.count),
                     BOOL("is_write", io.direction), /* KVM_EXIT_IO_OUT is 1 */
-                    {.name = "value", .kind = KL_X_AT, .writable = 1,
-                     .at = iovalue_at, .set = set_iovalue},
+                    {.name = "value",
+                     .kind = KL_X_AT,
+                     .writable = 1,
+                     .at = iovalue_at,
+                     .set = set_iovalue},
                     ANSWER("data", get_iodata, set_iodata),
                     END};
 
-/* ---- debug, hypercall, tpr ---------------------------------------------- */
+/* ---- debug, hypercall, tpr ----------------------------------------------- */
 
 static fields debug = {U("exception", debug.arch.exception),
                        U("pc", debug.arch.pc), U("dr6", debug.arch.dr6),
@@ -109,18 +114,22 @@ static void get_longmode(lua_State *L, const unsigned char *page,
 }
 
 static fields hypercall = {
-    U("nr", hypercall.nr), LIST("args", hypercall.args),
+    U("nr", hypercall.nr),
+    LIST("args", hypercall.args),
     W("ret", hypercall.ret),
     {.name = "flags",
      .offset = KL_RUN_UNION + offsetof(struct kl_run_hypercall, flags),
-     .size = 8, .count = 1, .kind = KL_X_UINT},
-    CALL("longmode", get_longmode), END};
+     .size = 8,
+     .count = 1,
+     .kind = KL_X_UINT},
+    CALL("longmode", get_longmode),
+    END};
 
 static fields set_tpr = {U("cr8", cr8), END};
 static fields ioapic_eoi = {U("vector", eoi.vector), END};
 static fields bus_lock = {U("flags", flags), END};
 
-/* ---- MSRs --------------------------------------------------------------- */
+/* ---- MSRs ---------------------------------------------------------------- */
 
 /* Why KVM asks: "inval", "unknown", "filter". */
 static void get_cause(lua_State *L, const unsigned char *page,
@@ -136,14 +145,14 @@ static void get_cause(lua_State *L, const unsigned char *page,
 }
 
 /* error = true gives the guest #GP. */
-static fields rdmsr = {U("index", msr.index), W("value", msr.data),
-                       W("data", msr.data), FLAG("error", msr.error),
+static fields rdmsr = {U("index", msr.index),    W("value", msr.data),
+                       W("data", msr.data),      FLAG("error", msr.error),
                        CALL("cause", get_cause), END};
-static fields wrmsr = {U("index", msr.index), U("value", msr.data),
-                       U("data", msr.data), FLAG("error", msr.error),
+static fields wrmsr = {U("index", msr.index),    U("value", msr.data),
+                       U("data", msr.data),      FLAG("error", msr.error),
                        CALL("cause", get_cause), END};
 
-/* ---- notify, Hyper-V, Xen ----------------------------------------------- */
+/* ---- notify, Hyper-V, Xen ------------------------------------------------ */
 
 static void get_notify(lua_State *L, const unsigned char *page,
                        size_t run_size) {
@@ -156,22 +165,21 @@ static fields notify = {U("flags", notify.flags),
                         CALL("context_invalid", get_notify), END};
 
 /* The union's members are separate fields: type says which are meant. */
-static fields hyperv = {
-    U("type", hyperv.type),
-    U("synic_msr", hyperv.u.synic.msr),
-    U("synic_control", hyperv.u.synic.control),
-    U("synic_evt_page", hyperv.u.synic.evt_page),
-    U("synic_msg_page", hyperv.u.synic.msg_page),
-    U("hcall_input", hyperv.u.hcall.input),
-    W("hcall_result", hyperv.u.hcall.result),
-    LIST("hcall_params", hyperv.u.hcall.params),
-    U("syndbg_msr", hyperv.u.syndbg.msr),
-    U("syndbg_control", hyperv.u.syndbg.control),
-    W("syndbg_status", hyperv.u.syndbg.status),
-    U("syndbg_send_page", hyperv.u.syndbg.send_page),
-    U("syndbg_recv_page", hyperv.u.syndbg.recv_page),
-    U("syndbg_pending_page", hyperv.u.syndbg.pending_page),
-    END};
+static fields hyperv = {U("type", hyperv.type),
+                        U("synic_msr", hyperv.u.synic.msr),
+                        U("synic_control", hyperv.u.synic.control),
+                        U("synic_evt_page", hyperv.u.synic.evt_page),
+                        U("synic_msg_page", hyperv.u.synic.msg_page),
+                        U("hcall_input", hyperv.u.hcall.input),
+                        W("hcall_result", hyperv.u.hcall.result),
+                        LIST("hcall_params", hyperv.u.hcall.params),
+                        U("syndbg_msr", hyperv.u.syndbg.msr),
+                        U("syndbg_control", hyperv.u.syndbg.control),
+                        W("syndbg_status", hyperv.u.syndbg.status),
+                        U("syndbg_send_page", hyperv.u.syndbg.send_page),
+                        U("syndbg_recv_page", hyperv.u.syndbg.recv_page),
+                        U("syndbg_pending_page", hyperv.u.syndbg.pending_page),
+                        END};
 
 static fields xen = {U("type", xen.type),
                      BOOL("longmode", xen.u.hcall.longmode),
@@ -181,26 +189,36 @@ static fields xen = {U("type", xen.type),
                      LIST("params", xen.u.hcall.params),
                      END};
 
-/* ---- TDX ---------------------------------------------------------------- */
+/* ---- TDX ----------------------------------------------------------------- */
 
+/* clang-format off */
 #define TDX(n, member)                                                 \
   {.name = n, .offset = KL_RUN_UNION + offsetof(struct kl_run_tdx, member), \
    .size = 8, .count = 1, .kind = KL_X_UINT}
 #define TDXW(n, member)                                                \
   {.name = n, .offset = KL_RUN_UNION + offsetof(struct kl_run_tdx, member), \
    .size = 8, .count = 1, .kind = KL_X_UINT, .writable = 1}
+/* clang-format on */
 
 /* nr is the leaf of the TDVMCALL and says which of the others are meant. */
 static fields tdx = {
-    TDX("flags", flags), TDX("nr", nr), TDXW("ret", unknown.ret),
+    TDX("flags", flags),
+    TDX("nr", nr),
+    TDXW("ret", unknown.ret),
     {.name = "data",
      .offset = KL_RUN_UNION + offsetof(struct kl_run_tdx, unknown.data),
-     .size = 8, .count = 5, .kind = KL_X_LIST},
-    TDX("gpa", get_quote.gpa), TDX("size", get_quote.size),
+     .size = 8,
+     .count = 5,
+     .kind = KL_X_LIST},
+    TDX("gpa", get_quote.gpa),
+    TDX("size", get_quote.size),
     TDX("leaf", get_tdvmcall_info.leaf),
-    TDXW("r11", get_tdvmcall_info.r11), TDXW("r12", get_tdvmcall_info.r12),
-    TDXW("r13", get_tdvmcall_info.r13), TDXW("r14", get_tdvmcall_info.r14),
-    TDX("vector", setup_event_notify.vector), END};
+    TDXW("r11", get_tdvmcall_info.r11),
+    TDXW("r12", get_tdvmcall_info.r12),
+    TDXW("r13", get_tdvmcall_info.r13),
+    TDXW("r14", get_tdvmcall_info.r14),
+    TDX("vector", setup_event_notify.vector),
+    END};
 
 /* What run{interrupt_window = true} waited for. */
 static fields window = {

@@ -15,7 +15,7 @@
 #include "arch_uapi.h"
 #include "x86.h"
 
-/* ---- the host's layout -------------------------------------------------- */
+/* ---- the host's layout --------------------------------------------------- */
 
 enum { COMPONENTS = 16, HEADER = 512, LEGACY_XMM = 160, LEGACY_ST = 32 };
 
@@ -46,7 +46,7 @@ uint64_t kl_x86_xfeatures(void) {
   return host.features;
 }
 
-/* ---- pieces ------------------------------------------------------------- */
+/* ---- pieces -------------------------------------------------------------- */
 
 /* Moves one piece between an area and the registers. */
 struct move {
@@ -95,7 +95,7 @@ static void extended(struct move *m, struct kl_x86_fpu *f) {
   if (have & KL_XF_PKRU) piece(m, 9, at[9], &f->pkru, 4);
 }
 
-/* ---- the ioctls --------------------------------------------------------- */
+/* ---- the ioctls ---------------------------------------------------------- */
 
 size_t kl_x86_xsavesize(lua_State *L, struct kl_vcpu *v) {
   struct kl_handle *vm = &v->vm->handle;

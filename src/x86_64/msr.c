@@ -9,13 +9,13 @@
 #include "../regs.h"
 #include "arch_ioctls.h"
 #include "arch_uapi.h"
-#include "x86.h"
 #include "option.h"
+#include "x86.h"
 
 /* The kernel's own limit is 256; it says E2BIG. */
 enum { MOST = 65536 };
 
-/* ---- one ---------------------------------------------------------------- */
+/* ---- one ----------------------------------------------------------------- */
 
 /* The calls with a list of one. */
 static int callone(lua_State *L, struct kl_vcpu *v, unsigned long request,
@@ -45,7 +45,7 @@ int kl_x86_writemsr(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
   return callone(L, v, KVM_SET_MSRS, &e);
 }
 
-/* ---- tables ------------------------------------------------------------- */
+/* ---- tables -------------------------------------------------------------- */
 
 /* The index at idx: an integer, or the name that vcpu.regs has for an MSR. */
 static uint32_t toindex(lua_State *L, int idx) {
@@ -79,8 +79,8 @@ static uint64_t tovalue(lua_State *L, int idx, uint32_t index) {
 /* Pushes room for n entries. */
 static struct kvm_msrs *pushmsrs(lua_State *L, lua_Integer n) {
   luaL_argcheck(L, n <= MOST, 2, "too many MSRs");
-  struct kvm_msrs *m = lua_newuserdatauv(
-      L, sizeof *m + (size_t)n * sizeof m->entries[0], 0);
+  struct kvm_msrs *m =
+      lua_newuserdatauv(L, sizeof *m + (size_t)n * sizeof m->entries[0], 0);
   *m = (struct kvm_msrs){.nmsrs = (uint32_t)n};
   return m;
 }
@@ -108,12 +108,11 @@ static int refused(lua_State *L, const char *ioctl, const struct kvm_msrs *m,
     lua_setfield(L, -2, "value");
     snprintf(value, sizeof value, " = 0x%" PRIx64, (uint64_t)e->data);
   }
-  return kl_failargs(L, -1, ioctl, EINVAL,
-                     "MSR 0x%" PRIx32 "%s%s%s%s, number %d of %" PRIu32
-                     ", is refused%s",
-                     e->index, *name ? " (" : "", name, *name ? ")" : "",
-                     value, done + 1, m->nmsrs,
-                     writing ? "; those before it are set" : "");
+  return kl_failargs(
+      L, -1, ioctl, EINVAL,
+      "MSR 0x%" PRIx32 "%s%s%s%s, number %d of %" PRIu32 ", is refused%s",
+      e->index, *name ? " (" : "", name, *name ? ")" : "", value, done + 1,
+      m->nmsrs, writing ? "; those before it are set" : "");
 }
 
 /* get_msrs(list of indices or names) -> {[index or name] = value} */
@@ -181,8 +180,8 @@ static struct kvm_msrs *pushentries(lua_State *L) {
   }
   for (lua_pushnil(L); i < n && lua_next(L, 2); lua_pop(L, 1), i++) {
     uint32_t index = toindex(L, -2);
-    m->entries[i] = (struct kvm_msr_entry){.index = index,
-                                           .data = tovalue(L, -1, index)};
+    m->entries[i] =
+        (struct kvm_msr_entry){.index = index, .data = tovalue(L, -1, index)};
   }
   m->nmsrs = (uint32_t)i; /* fewer when a finalizer has taken some out */
   qsort(m->entries, (size_t)i, sizeof m->entries[0], byindex);

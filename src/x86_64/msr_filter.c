@@ -15,8 +15,7 @@ static uint32_t field32(lua_State *L, int idx, const char *name,
                         lua_Integer otherwise) {
   lua_getfield(L, idx, name);
   int is_int = 1;
-  lua_Integer v =
-      lua_isnil(L, -1) ? otherwise : lua_tointegerx(L, -1, &is_int);
+  lua_Integer v = lua_isnil(L, -1) ? otherwise : lua_tointegerx(L, -1, &is_int);
   if (!is_int || v < 0 || v > UINT32_MAX)
     luaL_error(L, "kvm_msr_filter_range.%s: %s is not an integer of 32 bits",
                name, luaL_tolstring(L, -1, NULL));
@@ -42,8 +41,10 @@ static void tobitmap(lua_State *L, int idx, struct kvm_msr_filter_range *r,
   const char *bytes = NULL;
   if (lua_getfield(L, idx, "bitmap") != LUA_TNIL) {
     if (lua_type(L, -1) != LUA_TSTRING)
-      luaL_error(L, "kvm_msr_filter_range.bitmap: a byte string expected, got "
-                    "%s", luaL_typename(L, -1));
+      luaL_error(L,
+                 "kvm_msr_filter_range.bitmap: a byte string expected, got "
+                 "%s",
+                 luaL_typename(L, -1));
     bytes = lua_tolstring(L, -1, &n);
     if (r->nmsrs == 0) r->nmsrs = n < MOST_MSRS ? (uint32_t)n * 8 : UINT32_MAX;
   }
@@ -60,12 +61,11 @@ static void tobitmap(lua_State *L, int idx, struct kvm_msr_filter_range *r,
 
 static void torange(lua_State *L, struct kvm_msr_filter_range *r,
                     unsigned char *room) {
-  static const char *const names[] = {"flags", "base", "nmsrs", "bitmap",
-                                      NULL};
+  static const char *const names[] = {"flags", "base", "nmsrs", "bitmap", NULL};
   int idx = lua_gettop(L);
   kl_checkoptions(L, idx, names);
-  r->flags = (uint32_t)flags(L, idx, "MSR_FILTER",
-                             "kvm_msr_filter_range.flags");
+  r->flags =
+      (uint32_t)flags(L, idx, "MSR_FILTER", "kvm_msr_filter_range.flags");
   r->base = field32(L, idx, "base", -1);
   r->nmsrs = field32(L, idx, "nmsrs", 0);
   tobitmap(L, idx, r, room);
@@ -80,8 +80,8 @@ int kl_x86_set_msr_filter(lua_State *L) {
   struct kl_vm *vm = kl_checkvm(L, 1);
   kl_maxargs(L, 2);
   kl_checkoptions(L, 2, names);
-  filter.flags = (uint32_t)flags(L, 2, "MSR_FILTER_DEFAULT",
-                                 "kvm_msr_filter.flags");
+  filter.flags =
+      (uint32_t)flags(L, 2, "MSR_FILTER_DEFAULT", "kvm_msr_filter.flags");
   if (lua_getfield(L, 2, "ranges") == LUA_TNIL) lua_newtable(L);
   luaL_argexpected(L, lua_istable(L, -1), 2, "ranges = a list");
   size_t n = lua_rawlen(L, -1);

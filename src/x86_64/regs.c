@@ -91,12 +91,13 @@ const struct kl_reg_group kl_arch_reg_groups[] = {
 };
 const size_t kl_arch_nreg_groups = KL_COUNT(kl_arch_reg_groups);
 
-/* ---- rows --------------------------------------------------------------- */
+/* ---- rows ---------------------------------------------------------------- */
 
-#define ROW(n, g, type, field)                                         \
-  .name = n, .group = g, .offset = offsetof(struct type, field),       \
+#define ROW(n, g, type, field)                                   \
+  .name = n, .group = g, .offset = offsetof(struct type, field), \
   .size = sizeof(((struct type *)0)->field)
 
+/* clang-format off */
 #define GPR(n) {ROW(#n, G_REGS, kvm_regs, n)},
 #define CR(n) {ROW(#n, G_SREGS, kvm_sregs, n)},
 #define DTABLE(n)                                                      \
@@ -104,47 +105,49 @@ const size_t kl_arch_nreg_groups = KL_COUNT(kl_arch_reg_groups);
   {ROW(#n "_limit", G_SREGS, kvm_sregs, n.limit)},
 #define DR(n, field)                                                   \
   {ROW(n, G_DEBUGREGS, kvm_debugregs, field), .quiet = true},
+/* clang-format on */
 
-#define ATTRIBUTE(seg, field, b)                                       \
-  {ROW(#seg "_" #field, G_SREGS, kvm_sregs, seg.field), .bits = b,     \
+#define ATTRIBUTE(seg, field, b)                                   \
+  {ROW(#seg "_" #field, G_SREGS, kvm_sregs, seg.field), .bits = b, \
    .quiet = true},
-#define SEGMENT(seg)                                                   \
-  {ROW(#seg "_selector", G_SREGS, kvm_sregs, seg.selector)},           \
-  {ROW(#seg "_base", G_SREGS, kvm_sregs, seg.base)},                   \
-  {ROW(#seg "_limit", G_SREGS, kvm_sregs, seg.limit)},                 \
-  ATTRIBUTE(seg, type, 4) ATTRIBUTE(seg, s, 1) ATTRIBUTE(seg, dpl, 2)  \
-  ATTRIBUTE(seg, present, 1) ATTRIBUTE(seg, avl, 1)                    \
-  ATTRIBUTE(seg, l, 1) ATTRIBUTE(seg, db, 1) ATTRIBUTE(seg, g, 1)      \
-  ATTRIBUTE(seg, unusable, 1)
+#define SEGMENT(seg)                                                          \
+  {ROW(#seg "_selector", G_SREGS, kvm_sregs, seg.selector)},                  \
+      {ROW(#seg "_base", G_SREGS, kvm_sregs, seg.base)},                      \
+      {ROW(#seg "_limit", G_SREGS, kvm_sregs, seg.limit)},                    \
+      ATTRIBUTE(seg, type, 4) ATTRIBUTE(seg, s, 1) ATTRIBUTE(seg, dpl, 2)     \
+          ATTRIBUTE(seg, present, 1) ATTRIBUTE(seg, avl, 1)                   \
+              ATTRIBUTE(seg, l, 1) ATTRIBUTE(seg, db, 1) ATTRIBUTE(seg, g, 1) \
+                  ATTRIBUTE(seg, unusable, 1)
 
+/* clang-format off */
 #define FPU(n) {ROW(#n, G_FPU, kl_x86_fpu, n), .quiet = true},
 #define VECTOR(n, field, bytes)                                        \
   {.name = n, .group = G_FPU, .size = bytes, .quiet = true,            \
    .offset = offsetof(struct kl_x86_fpu, field)},
 #define ST(i) VECTOR("st" #i, st[i], 10)
 #define XMM(i) VECTOR("xmm" #i, zmm[i], 16)
+/* clang-format on */
 
-#define MSR(n, index)                                                  \
+#define MSR(n, index) \
   {.name = #n, .group = G_MSRS, .size = 8, .id = index, .quiet = true},
 
 const struct kl_reg kl_arch_regs[] = {
     GPR(rax) GPR(rbx) GPR(rcx) GPR(rdx) GPR(rsi) GPR(rdi) GPR(rbp) GPR(rsp)
-    GPR(r8) GPR(r9) GPR(r10) GPR(r11) GPR(r12) GPR(r13) GPR(r14) GPR(r15)
-    GPR(rip) GPR(rflags)
-    SEGMENT(cs) SEGMENT(ds) SEGMENT(es) SEGMENT(fs) SEGMENT(gs) SEGMENT(ss)
-    SEGMENT(tr) SEGMENT(ldt) DTABLE(gdt) DTABLE(idt)
-    CR(cr0) CR(cr2) CR(cr3) CR(cr4) CR(cr8) CR(efer) CR(apic_base)
-    DR("dr0", db[0]) DR("dr1", db[1]) DR("dr2", db[2]) DR("dr3", db[3])
-    DR("dr6", dr6) DR("dr7", dr7)
-    {ROW("xcr0", G_XCRS, kvm_xcrs, xcrs[0].value), .quiet = true},
-    ST(0) ST(1) ST(2) ST(3) ST(4) ST(5) ST(6) ST(7)
-    FPU(fcw) FPU(fsw) FPU(ftw) FPU(fop) FPU(fip) FPU(fdp) FPU(mxcsr)
-    XMM(0) XMM(1) XMM(2) XMM(3) XMM(4) XMM(5) XMM(6) XMM(7) XMM(8) XMM(9)
-    XMM(10) XMM(11) XMM(12) XMM(13) XMM(14) XMM(15)
-    KL_MSRS(MSR)
-    {0}};
+        GPR(r8) GPR(r9) GPR(r10) GPR(r11) GPR(r12) GPR(r13) GPR(r14) GPR(r15)
+            GPR(rip) GPR(rflags) SEGMENT(cs) SEGMENT(ds) SEGMENT(es) SEGMENT(fs)
+                SEGMENT(gs) SEGMENT(ss) SEGMENT(tr) SEGMENT(ldt) DTABLE(gdt)
+                    DTABLE(idt) CR(cr0) CR(cr2) CR(cr3) CR(cr4) CR(cr8) CR(efer)
+                        CR(apic_base) DR("dr0", db[0]) DR("dr1", db[1])
+                            DR("dr2", db[2]) DR("dr3", db[3]) DR("dr6", dr6)
+                                DR("dr7", dr7){ROW("xcr0", G_XCRS, kvm_xcrs,
+                                                   xcrs[0].value),
+                                               .quiet = true},
+    ST(0) ST(1) ST(2) ST(3) ST(4) ST(5) ST(6) ST(7) FPU(fcw) FPU(fsw) FPU(ftw)
+        FPU(fop) FPU(fip) FPU(fdp) FPU(mxcsr) XMM(0) XMM(1) XMM(2) XMM(3) XMM(4)
+            XMM(5) XMM(6) XMM(7) XMM(8) XMM(9) XMM(10) XMM(11) XMM(12) XMM(13)
+                XMM(14) XMM(15) KL_MSRS(MSR){0}};
 
-/* ---- registers without rows --------------------------------------------- */
+/* ---- registers without rows ---------------------------------------------- */
 
 /* Registers that come with an extension of the processor, by number. */
 static const struct extension {
@@ -183,7 +186,9 @@ static bool findextension(const char *name, struct kl_reg *r) {
     const struct extension *x = &extensions[i];
     int n = number(name, x->prefix);
     if (n < x->first || n >= x->first + x->count || !has(x)) continue;
-    *r = (struct kl_reg){.name = name, .group = G_FPU, .size = x->size,
+    *r = (struct kl_reg){.name = name,
+                         .group = G_FPU,
+                         .size = x->size,
                          .offset = x->offset + (uint32_t)n * x->step};
     return true;
   }

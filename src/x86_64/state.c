@@ -9,8 +9,8 @@
 #include "arch_ioctls.h"
 #include "arch_structs.h"
 #include "arch_uapi.h"
-#include "x86.h"
 #include "option.h"
+#include "x86.h"
 
 /* The bytes of the field data of the table at 2, which stay on the stack; none
  * when it is not there. */
@@ -22,7 +22,7 @@ static const char *databytes(lua_State *L, size_t *n) {
   return lua_tolstring(L, -1, n);
 }
 
-/* ---- XSAVE -------------------------------------------------------------- */
+/* ---- XSAVE --------------------------------------------------------------- */
 
 enum { REGION = sizeof(struct kvm_xsave) };
 
@@ -83,7 +83,7 @@ int kl_x86_set_xsave(lua_State *L) {
   return 0;
 }
 
-/* ---- nested virtualization ---------------------------------------------- */
+/* ---- nested virtualization ----------------------------------------------- */
 
 /* The kernel's largest is a header and two pages. */
 enum { HEADER = sizeof(struct kvm_nested_state), MOST_NESTED = 1 << 20 };
@@ -93,8 +93,7 @@ int kl_x86_get_nested_state(lua_State *L) {
   struct kl_vcpu *v = kl_checkvcpu(L, 1);
   kl_maxargs(L, 1);
   for (uint32_t size = HEADER + 2 * 4096;;) {
-    struct kvm_nested_state *s =
-        memset(lua_newuserdatauv(L, size, 0), 0, size);
+    struct kvm_nested_state *s = memset(lua_newuserdatauv(L, size, 0), 0, size);
     s->size = size;
     if (kl_ioctl(L, &v->handle, KVM_GET_NESTED_STATE, s) >= 0) {
       uint32_t n = s->size < HEADER ? HEADER : s->size;
@@ -137,7 +136,7 @@ int kl_x86_set_nested_state(lua_State *L) {
   return 0;
 }
 
-/* ---- confidential guests ------------------------------------------------ */
+/* ---- confidential guests ------------------------------------------------- */
 
 /* kvm_sev_cmd and kvm_tdx_cmd at once: the former has no flags, the latter a
  * 64-bit hw_error for error and sev_fd. */
@@ -187,6 +186,7 @@ int kl_x86_memory_encrypt_op(lua_State *L) {
   if (r < 0)
     return kl_failargs(L, -1, "KVM_MEMORY_ENCRYPT_OP", err,
                        "command %" PRIu32 ": %s (the firmware or module says "
-                       "0x%" PRIx32 ")", c.id, strerror(err), c.error);
+                       "0x%" PRIx32 ")",
+                       c.id, strerror(err), c.error);
   return 1;
 }
