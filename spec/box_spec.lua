@@ -128,10 +128,11 @@ lines']]
     it("a terminal, when it has one itself, and the keys typed there", function()
       local status, output = sh [[export box
         (until grep -q up log; do sleep 0.1; done; printf '\003'; sleep 2) |
-          script -qec '"$box" arm64 -- sh -c "trap \"echo caught\" INT
-            tty; echo up; sleep 100; exit 5"' /dev/null >log
+          script -qec 'stty rows 31 cols 77
+            "$box" arm64 -- sh -c "trap \"echo caught\" INT; stty size; tty
+              echo up; sleep 100; exit 5"' /dev/null >log
         status=$?; cat log; exit "$status"]]
-      assert.matches("/dev/hvc0\r\nup\r\n", output, 1, true)
+      assert.matches("31 77\r\n/dev/hvc0\r\nup\r\n", output, 1, true)
       assert.matches("caught\r\n", output, 1, true)
       assert.equal(5, status)
     end)
