@@ -46,6 +46,41 @@ describe("kvm.error", function()
       true))
   end)
 
+  it("does so for arguments and closed objects too", function()
+    local vm = kvm.create_vm()
+    for _, misuse in ipairs {
+      { "unknown name 'foo'", function() kvm.create_vm "foo" end },
+      { "bad argument #2 to 'read'", function()
+        vm:map(0, kvm.page_size):hexdump(0, -3)
+      end, 1 },
+      { "kvm.vm is closed", function() vm:close() vm:map(0, 4096) end },
+    } do
+      local text, f, offset = table.unpack(misuse)
+      local info = debug.getinfo(f, "Sl")
+      local where = ("%s:%d: "):format(info.short_src,
+        debug.getinfo(f, "S").linedefined + (offset or 0))
+      local ok, err = pcall(f)
+      assert.is_false(ok)
+      assert.equal(where, tostring(err):sub(1, #where))
+      assert.truthy(tostring(err):find(text, 1, true), tostring(err))
+    end
+  end)
+
+  it("tells a function called with a colon", function()
+    raises("call it with a dot: kvm.create_vm()", function()
+      kvm:create_vm()
+    end)
+  end)
+
+  it("counts the arguments that the caller wrote", function()
+    local vm <close> = kvm.create_vm()
+    raises("bad argument #1 to 'create_irqchip' (surplus argument: it takes "
+      .. "none)", function() vm:create_irqchip(1) end)
+    raises("bad argument #2 to 'create_vcpu' (surplus argument: at most 1)",
+      function() vm:create_vcpu(0, 1) end)
+    raises("(surplus argument: at most 2)", vm.create_vcpu, vm, 0, 1)
+  end)
+
   it("has the arguments of what was refused", function()
     local g <close> = machine.start "halt"
     local err = raises("KVM_CREATE_VCPU: EEXIST: vCPU 0: File exists",

@@ -273,7 +273,7 @@ describe("capabilities", function()
       { cap = 1, arg = 1 })
     raises("kvm_enable_cap.args has 4 elements, no [5]", vm.enable_cap, vm,
       { cap = 1, args = { [5] = 1 } })
-    raises("surplus argument (at most 6)", vm.enable_cap, vm, "IRQCHIP", 1, 2,
+    raises("surplus argument: at most 6", vm.enable_cap, vm, "IRQCHIP", 1, 2,
       3, 4, 5)
     raises("number expected", vm.enable_cap, vm, "IRQCHIP", "x")
     raises("surplus argument", vm.enable_cap, vm, {}, 1)

@@ -30,7 +30,7 @@ describe("vcpu:run", function()
       g.cpu, { time = 1 })
     raises("unknown field '1' (expected", run, g.cpu, { 1 })
     raises("table expected, got number", run, g.cpu, 5)
-    raises("surplus argument (at most 2)", run, g.cpu, {}, 1)
+    raises("surplus argument: at most 2", run, g.cpu, {}, 1)
     raises("timeout true is not a duration", run, g.cpu, { timeout = true })
     for _, wrong in ipairs { -1, -1e-9, 1e10, 1 / 0, 0 / 0, math.mininteger } do
       raises("is not a duration of 0 to 1e9 seconds", run, g.cpu,

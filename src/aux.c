@@ -17,9 +17,9 @@ static int index_object(lua_State *L) {
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TNIL)
-    return luaL_error(L, "%s has no field or method '%s'",
-                      lua_tostring(L, lua_upvalueindex(3)),
-                      luaL_tolstring(L, 2, NULL));
+    return kl_error(L, "%s has no field or method '%s'",
+                    lua_tostring(L, lua_upvalueindex(3)),
+                    luaL_tolstring(L, 2, NULL));
   lua_pushvalue(L, 1);
   lua_call(L, 1, 1);
   return 1;
@@ -30,9 +30,9 @@ static int newindex_object(lua_State *L) {
   lua_settop(L, 3);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL)
-    return luaL_error(L, "%s has no field '%s' that can be assigned",
-                      lua_tostring(L, lua_upvalueindex(2)),
-                      luaL_tolstring(L, 2, NULL));
+    return kl_error(L, "%s has no field '%s' that can be assigned",
+                    lua_tostring(L, lua_upvalueindex(2)),
+                    luaL_tolstring(L, 2, NULL));
   lua_pushvalue(L, 1);
   lua_pushvalue(L, 3);
   lua_call(L, 2, 0);
@@ -95,17 +95,29 @@ void kl_ownindex(lua_State *L) {
 
 void *kl_check(lua_State *L, int idx, const struct kl_class *class) {
   void *o = kl_test(L, idx, class);
-  if (o == NULL) luaL_typeerror(L, idx, class->name);
+  if (o == NULL) kl_typeerror(L, idx, class->name);
   return o;
 }
 
 /* ---- arguments ----------------------------------------------------------- */
 
-void kl_maxargs(lua_State *L, int max) {
-  if (lua_gettop(L) > max) {
-    luaL_argerror(L, max + 1,
-                  lua_pushfstring(L, "surplus argument (at most %d)", max));
+/* self is not counted where the caller did not write it. */
+static int surplus(lua_State *L, int max) {
+  lua_Debug ar;
+  int self = 0;
+  if (lua_getstack(L, 0, &ar)) {
+    lua_getinfo(L, "n", &ar);
+    self = strcmp(ar.namewhat, "method") == 0;
   }
+  const char *text =
+      max == self
+          ? "surplus argument: it takes none"
+          : lua_pushfstring(L, "surplus argument: at most %d", max - self);
+  return kl_argerror(L, max + 1, text);
+}
+
+void kl_maxargs(lua_State *L, int max) {
+  if (lua_gettop(L) > max) surplus(L, max);
 }
 
 static int badrange(lua_State *L, int idx, const char *what, uint64_t v,
@@ -114,12 +126,12 @@ static int badrange(lua_State *L, int idx, const char *what, uint64_t v,
   snprintf(text, sizeof text,
            "%s 0x%" PRIx64 " is outside 0x%" PRIx64 "..0x%" PRIx64, what, v,
            min, max);
-  return luaL_argerror(L, idx, text);
+  return kl_argerror(L, idx, text);
 }
 
 uint64_t kl_checkrange(lua_State *L, int idx, const char *what, uint64_t min,
                        uint64_t max) {
-  uint64_t v = (uint64_t)luaL_checkinteger(L, idx);
+  uint64_t v = (uint64_t)kl_checkinteger(L, idx);
   if (v < min || v > max) badrange(L, idx, what, v, min, max);
   return v;
 }
@@ -128,11 +140,11 @@ int64_t kl_checkseconds(lua_State *L, int idx, int arg, const char *what) {
   int is_number;
   lua_Number s = lua_tonumberx(L, idx, &is_number);
   if (!is_number || !(s >= 0 && s <= 1e9)) {
-    luaL_argerror(L, arg,
-                  lua_pushfstring(L,
-                                  "%s %s is not a duration of 0 to 1e9 "
-                                  "seconds",
-                                  what, luaL_tolstring(L, idx, NULL)));
+    kl_argerror(L, arg,
+                lua_pushfstring(L,
+                                "%s %s is not a duration of 0 to 1e9 "
+                                "seconds",
+                                what, luaL_tolstring(L, idx, NULL)));
   }
   return (int64_t)(s * 1e9);
 }
@@ -156,8 +168,8 @@ static int pushgroup(lua_State *L, const char *group, bool create) {
  * without a name are nil. Upvalue: the group. */
 static int missingconstant(lua_State *L) {
   if (lua_type(L, 2) != LUA_TSTRING) return 0;
-  return luaL_error(L, "kvm.%s has no '%s'",
-                    lua_tostring(L, lua_upvalueindex(1)), lua_tostring(L, 2));
+  return kl_error(L, "kvm.%s has no '%s'", lua_tostring(L, lua_upvalueindex(1)),
+                  lua_tostring(L, 2));
 }
 
 void kl_newconstants(lua_State *L, const char *group,
@@ -187,25 +199,23 @@ int kl_constantname(lua_State *L, const char *group, int64_t value) {
 }
 
 /* The value of the name at the top, which is popped. */
-static uint64_t flagvalue(lua_State *L, int idx, const char *group,
-                          const char *what) {
+static uint64_t flagvalue(lua_State *L, const char *group, const char *what) {
   if (lua_isinteger(L, -1)) {
     uint64_t v = (uint64_t)lua_tointeger(L, -1);
     lua_pop(L, 1);
     return v;
   }
   if (lua_type(L, -1) != LUA_TSTRING) {
-    luaL_error(L, "%s: an integer, a name or a list of names expected, got %s",
-               what, luaL_typename(L, -1));
+    kl_error(L, "%s: an integer, a name or a list of names expected, got %s",
+             what, luaL_typename(L, -1));
   }
   luaL_checkstack(L, 8, NULL);
   pushgroup(L, group, false);
   lua_pushvalue(L, -2);
   if (!lua_istable(L, -2) || lua_rawget(L, -2) != LUA_TNUMBER) {
-    luaL_error(L, "%s: unknown name '%s' (the names are the keys of kvm.%s)",
-               what, lua_tostring(L, -3), group);
+    kl_error(L, "%s: unknown name '%s' (the names are the keys of kvm.%s)",
+             what, lua_tostring(L, -3), group);
   }
-  (void)idx;
   uint64_t v = (uint64_t)lua_tointeger(L, -1);
   lua_pop(L, 3);
   return v;
@@ -214,8 +224,8 @@ static uint64_t flagvalue(lua_State *L, int idx, const char *group,
 uint64_t kl_toconstant(lua_State *L, int idx, const char *group,
                        const char *what, uint64_t max) {
   if (!lua_isinteger(L, idx) && lua_type(L, idx) != LUA_TSTRING)
-    luaL_error(L, "%s: an integer or a name expected, got %s", what,
-               luaL_typename(L, idx));
+    kl_error(L, "%s: an integer or a name expected, got %s", what,
+             luaL_typename(L, idx));
   uint64_t v = kl_toflags(L, idx, group, what);
   if (v > max) badrange(L, idx, what, v, 0, max);
   return v;
@@ -226,13 +236,13 @@ uint64_t kl_toflags(lua_State *L, int idx, const char *group,
   idx = lua_absindex(L, idx);
   if (!lua_istable(L, idx)) {
     lua_pushvalue(L, idx);
-    return flagvalue(L, idx, group, what);
+    return flagvalue(L, group, what);
   }
   uint64_t flags = 0;
   lua_Integer n = (lua_Integer)lua_rawlen(L, idx);
   for (lua_Integer i = 1; i <= n; i++) {
     lua_rawgeti(L, idx, i);
-    flags |= flagvalue(L, idx, group, what);
+    flags |= flagvalue(L, group, what);
   }
   return flags;
 }

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "raise.h"
+
 #define KL_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* What every exit passes through, and what must not weigh on that. */

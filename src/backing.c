@@ -27,7 +27,7 @@ struct backing {
 };
 
 static void needsize(lua_State *L, uint64_t size) {
-  luaL_argcheck(L, size != 0, 1, "size expected, got nil");
+  kl_argcheck(L, size != 0, 1, "size expected, got nil");
 }
 
 /* Maps fd, which is taken. */
@@ -160,7 +160,7 @@ static void open_file(lua_State *L, struct kl_memory *m, uint64_t size,
   f.readonly = kl_optboolean(L, opts, "readonly", false);
   f.shared = kl_optboolean(L, opts, "shared", false);
   f.path = kl_optstring(L, opts, "path", NULL);
-  luaL_argcheck(L, f.path != NULL, 2, "backing 'file' needs a path");
+  kl_argcheck(L, f.path != NULL, 2, "backing 'file' needs a path");
   kl_checkpages(L, 2, "offset", f.offset);
   int mode = f.shared && !f.readonly ? O_RDWR : O_RDONLY;
   int fd = open(f.path, mode | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);

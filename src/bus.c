@@ -40,9 +40,9 @@ void kl_freebus(struct kl_bus *bus) {
 static struct kl_ranges *getranges(lua_State *L, struct kl_vm *vm,
                                    enum kl_bus_kind kind) {
   if (!(kl_arch_buses & 1u << kind))
-    luaL_error(L, "%s has no %s", kl_arch_name, kl_bus_names[kind]);
+    kl_error(L, "%s has no %s", kl_arch_name, kl_bus_names[kind]);
   if (vm->bus == NULL) vm->bus = calloc(1, sizeof *vm->bus);
-  if (vm->bus == NULL) luaL_error(L, "not enough memory");
+  if (vm->bus == NULL) kl_error(L, "not enough memory");
   return &vm->bus->kinds[kind];
 }
 
@@ -64,7 +64,7 @@ static int overlap(lua_State *L, enum kl_bus_kind kind,
            "[0x%" PRIx64 "..0x%" PRIx64 "]: remove that one with off_%s first",
            kl_bus_names[kind], new->first, new->last, old->first, old->last,
            kl_bus_names[kind]);
-  return luaL_argerror(L, 2, text);
+  return kl_argerror(L, 2, text);
 }
 
 /* Pushes the VM's table of devices. */
@@ -83,9 +83,9 @@ static int add(lua_State *L, enum kl_bus_kind kind) {
   kl_maxargs(L, 4);
   uint64_t first = kl_checkrange(L, 2, "address", 0, max);
   uint64_t n = kl_checkrange(L, 3, "count", 1, UINT64_MAX);
-  luaL_argcheck(L, n - 1 <= max - first, 3, "the range wraps around");
-  luaL_argexpected(L, lua_istable(L, 4) || lua_isuserdata(L, 4), 4,
-                   "device (an object with read and write methods)");
+  kl_argcheck(L, n - 1 <= max - first, 3, "the range wraps around");
+  kl_argexpected(L, lua_istable(L, 4) || lua_isuserdata(L, 4), 4,
+                 "device (an object with read and write methods)");
   pushdevices(L); /* may run finalizers, before the ranges are looked at */
   struct kl_vm *vm = kl_checkvm(L, 1);
   struct kl_ranges *r = getranges(L, vm, kind);
@@ -94,7 +94,7 @@ static int add(lua_State *L, enum kl_bus_kind kind) {
   if (i < r->n && r->at[i].first <= new.last)
     return overlap(L, kind, &new, &r->at[i]);
   r->hit = NULL;
-  if (!grow(r)) return luaL_error(L, "not enough memory");
+  if (!grow(r)) return kl_error(L, "not enough memory");
   lua_pushvalue(L, 4);
   lua_rawseti(L, -2, new.ref);
   memmove(&r->at[i + 1], &r->at[i], (r->n - i) * sizeof new);
@@ -113,7 +113,7 @@ static int drop(lua_State *L, enum kl_bus_kind kind) {
   struct kl_ranges *r = getranges(L, vm, kind);
   size_t i = position(r, address);
   if (i == r->n || r->at[i].first > address)
-    return luaL_argerror(L, 2, "no device answers there");
+    return kl_argerror(L, 2, "no device answers there");
   int ref = r->at[i].ref;
   r->hit = NULL;
   pushdevices(L);

@@ -13,8 +13,8 @@ static struct kvm_coalesced_mmio_ring *ring(lua_State *L, struct kl_vcpu *v,
   struct kvm_coalesced_mmio_ring *r = NULL;
   if (v->handle.machine->run_size < 0 ||
       !kl_inside(at, page, (uint64_t)v->handle.machine->run_size))
-    luaL_error(L, "this kernel has no coalesced ring (check_extension("
-                  "'COALESCED_MMIO') says 0)");
+    kl_error(L, "this kernel has no coalesced ring (check_extension("
+                "'COALESCED_MMIO') says 0)");
   r = (void *)((char *)v->run + at);
   *entries = (uint32_t)((page - sizeof *r) / sizeof r->coalesced_mmio[0]);
   return r;
@@ -43,8 +43,8 @@ static int vcpu_coalesced(lua_State *L) {
   uint32_t first = __atomic_load_n(&r->first, __ATOMIC_RELAXED);
   uint32_t last = __atomic_load_n(&r->last, __ATOMIC_ACQUIRE);
   if (first >= n || last >= n)
-    return luaL_error(L, "the coalesced ring is damaged: from %d to %d of %d",
-                      (int)first, (int)last, (int)n);
+    return kl_error(L, "the coalesced ring is damaged: from %d to %d of %d",
+                    (int)first, (int)last, (int)n);
   lua_newtable(L);
   for (lua_Integer i = 1; first != last; i++) {
     struct kvm_coalesced_mmio e =

@@ -9,8 +9,8 @@ enum { ATTR_ROOM = 65536 };
 
 static struct kvm_device_attr toattr(lua_State *L) {
   struct kvm_device_attr a = {0};
-  luaL_checkany(L, 2);
-  luaL_checkany(L, 3);
+  kl_checkany(L, 2);
+  kl_checkany(L, 3);
   a.group = (uint32_t)kl_toconstant(L, 2, "DEVICE_GROUP", "attribute group",
                                     UINT32_MAX);
   a.attr = kl_toconstant(L, 3, "DEVICE_ATTR", "attribute", UINT64_MAX);
@@ -37,10 +37,10 @@ int kl_handle_set_device_attr(lua_State *L) {
     size_t n;
     if (lua_type(L, 4) == LUA_TSTRING) {
       const char *bytes = lua_tolstring(L, 4, &n);
-      luaL_argcheck(L, n <= ATTR_ROOM, 4, "no attribute is that large");
+      kl_argcheck(L, n <= ATTR_ROOM, 4, "no attribute is that large");
       memcpy(data, bytes, n);
     } else {
-      kl_storeuint(data, 8, (uint64_t)luaL_checkinteger(L, 4));
+      kl_storeuint(data, 8, (uint64_t)kl_checkinteger(L, 4));
     }
     a.addr = (uint64_t)(uintptr_t)data;
   }

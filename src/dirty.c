@@ -34,7 +34,7 @@ int kl_vm_get_dirty_log(lua_State *L) {
   char *bitmap = memset(lua_newuserdatauv(L, n, 0), 0, n);
   struct kl_vm *vm = kl_checkvm(L, 1);
   if (bitmapsize(slotpages(L, vm, &slot)) != n)
-    return luaL_error(L, "slot %d changed meanwhile", (int)slot);
+    return kl_error(L, "slot %d changed meanwhile", (int)slot);
   struct kvm_dirty_log log = {.slot = slot};
   log.dirty_bitmap = bitmap;
   if (kl_ioctl(L, &vm->handle, KVM_GET_DIRTY_LOG, &log) < 0) {
@@ -69,12 +69,12 @@ static void checkclear(lua_State *L, uint64_t pages, uint64_t first,
 int kl_vm_clear_dirty_log(lua_State *L) {
   uint32_t slot;
   kl_maxargs(L, 5);
-  uint64_t first = (uint64_t)luaL_checkinteger(L, 3);
-  uint64_t n = (uint64_t)luaL_checkinteger(L, 4);
+  uint64_t first = (uint64_t)kl_checkinteger(L, 3);
+  uint64_t n = (uint64_t)kl_checkinteger(L, 4);
   size_t given = SIZE_MAX, size = 0;
   const char *from = NULL;
   if (!lua_isnoneornil(L, 5)) {
-    luaL_checktype(L, 5, LUA_TSTRING);
+    kl_checktype(L, 5, LUA_TSTRING);
     from = lua_tolstring(L, 5, &given);
   }
   checkclear(L, slotpages(L, kl_checkvm(L, 1), &slot), first, n);

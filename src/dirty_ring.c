@@ -34,9 +34,9 @@ static void openring(lua_State *L, struct kl_vcpu *v) {
   if (size < MAX_RING && addr != MAP_FAILED)
     munmap(addr + size, MAX_RING - size);
   if (size == 0)
-    luaL_error(L, "this VM has no dirty rings: call vm:enable_cap("
-                  "'DIRTY_LOG_RING_ACQ_REL', bytes) before the first vCPU is "
-                  "created (check_extension says whether the host has it)");
+    kl_error(L, "this VM has no dirty rings: call vm:enable_cap("
+                "'DIRTY_LOG_RING_ACQ_REL', bytes) before the first vCPU is "
+                "created (check_extension says whether the host has it)");
   v->ring = addr;
   v->ring_size = (uint32_t)size;
   v->ring_next = 0;

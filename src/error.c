@@ -86,26 +86,6 @@ const char *kl_errname(int err, char buffer[16]) {
   return buffer;
 }
 
-/* Whether a chunk is part of the Lua layer, whose lines say nothing to the
- * user. */
-static int islayer(const char *source) {
-  return strncmp(source, "@kvm/", 5) == 0 ||
-         strstr(source, "lua/kvm/") != NULL ||
-         strstr(source, "/5.4/kvm/") != NULL;
-}
-
-/* Pushes "file:line: " of the user's call. */
-static void pushwhere(lua_State *L) {
-  lua_Debug ar;
-  for (int level = 0; lua_getstack(L, level, &ar); level++) {
-    lua_getinfo(L, "Sl", &ar);
-    if (ar.currentline <= 0 || islayer(ar.source)) continue;
-    lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
-    return;
-  }
-  lua_pushliteral(L, "");
-}
-
 static void setstring(lua_State *L, const char *name, const char *value) {
   lua_pushstring(L, value);
   lua_setfield(L, -2, name);
@@ -135,7 +115,7 @@ static int fail(lua_State *L, int args, const char *ioctl, int err,
     lua_pushvalue(L, args);
     lua_setfield(L, -2, "args");
   }
-  pushwhere(L);
+  kl_pushwhere(L);
   lua_setfield(L, -2, "where");
   luaL_setmetatable(L, class_name);
   return lua_error(L);
@@ -166,7 +146,7 @@ static const char *stringfield(lua_State *L, const char *name) {
 }
 
 static int error_tostring(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
+  kl_checktype(L, 1, LUA_TTABLE);
   const char *where = stringfield(L, "where");
   const char *ioctl = stringfield(L, "ioctl");
   const char *code = stringfield(L, "code");

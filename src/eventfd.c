@@ -19,7 +19,7 @@ struct kl_eventfd {
 
 static struct kl_eventfd *checkevent(lua_State *L, int idx) {
   struct kl_eventfd *e = kl_check(L, idx, &kl_eventfd_class);
-  if (!e->is_open) luaL_error(L, "kvm.eventfd is closed");
+  if (!e->is_open) kl_error(L, "kvm.eventfd is closed");
   return e;
 }
 
@@ -29,8 +29,8 @@ int kl_checkeventfd(lua_State *L, int idx, const char *what) {
   int is_int;
   lua_Integer fd = lua_tointegerx(L, idx, &is_int);
   if (!is_int || fd < 0 || fd > INT32_MAX)
-    luaL_error(L, "field '%s': kvm.eventfd or descriptor expected, got %s",
-               what, luaL_tolstring(L, idx, NULL));
+    kl_error(L, "field '%s': kvm.eventfd or descriptor expected, got %s", what,
+             luaL_tolstring(L, idx, NULL));
   return (int)fd;
 }
 

@@ -23,14 +23,14 @@ static struct kl_vcpu *toexit(lua_State *L, int idx) {
     v = kl_test(L, -1, &kl_vcpu_class);
     lua_pop(L, 2);
   }
-  if (v == NULL) luaL_typeerror(L, idx, "kvm.exit");
+  if (v == NULL) kl_typeerror(L, idx, "kvm.exit");
   return v;
 }
 
 /* Before the page is looked at, and again wherever a finalizer or a metamethod
  * may have run: it may have closed the vCPU. */
 static void checkpage(lua_State *L, const struct kl_vcpu *v) {
-  if (v->run == NULL) luaL_error(L, "kvm.vcpu is closed");
+  if (v->run == NULL) kl_error(L, "kvm.vcpu is closed");
 }
 
 static struct kl_vcpu *checkexit(lua_State *L, int idx) {
@@ -176,8 +176,8 @@ static int nofield(lua_State *L, const struct kl_vcpu *v, int key) {
   int reason = v->last_reason;
   const char *name = luaL_tolstring(L, key, NULL);
   if (reason == KL_R_NONE)
-    return luaL_error(L, "kvm.exit: the vCPU is at no exit, there is no '%s'",
-                      name);
+    return kl_error(L, "kvm.exit: the vCPU is at no exit, there is no '%s'",
+                    name);
   const struct kl_exit_row *row = kl_exitrow(x, reason);
   luaL_Buffer b;
   luaL_buffinit(L, &b);
@@ -188,8 +188,8 @@ static int nofield(lua_State *L, const struct kl_vcpu *v, int key) {
     luaL_addstring(&b, f->name);
   }
   luaL_pushresult(&b);
-  return luaL_error(L, "exit '%s' has no field '%s' (it has %s)",
-                    kl_reasonname(x, reason), name, lua_tostring(L, -1));
+  return kl_error(L, "exit '%s' has no field '%s' (it has %s)",
+                  kl_reasonname(x, reason), name, lua_tostring(L, -1));
 }
 
 /* reason and code, which every exit has. */
@@ -254,7 +254,7 @@ static bool isheld(const struct kl_shown *s, const struct kl_exit_field *f) {
 
 static int exit_newindex(lua_State *L) {
   struct kl_vcpu *v = checkexit(L, 1);
-  luaL_checkstring(L, 2);
+  kl_checkstring(L, 2);
   lua_settop(L, 3);
   int reason = v->last_reason;
   int i = kl_findexitfield(v->shown.exits, reason, lua_tostring(L, 2));
@@ -281,7 +281,7 @@ static int exit_copy(lua_State *L) {
   struct kl_vcpu *v = checkexit(L, 1);
   kl_maxargs(L, 1);
   if (v->last_reason == KL_R_NONE)
-    return luaL_error(L, "kvm.exit: the vCPU is at no exit");
+    return kl_error(L, "kvm.exit: the vCPU is at no exit");
   size_t n = pagesize(v);
   const unsigned char *copy = pushpage(L, v);
   kl_pushexitcopy(L, v->shown.exits, v->last_reason, copy, n);
@@ -369,10 +369,9 @@ void kl_newexit(lua_State *L, struct kl_vcpu *v) {
 /* decode_exit(bytes) -> table: a saved kvm_run page. */
 static int decode_exit(lua_State *L) {
   size_t n;
-  const char *bytes = luaL_checklstring(L, 1, &n);
+  const char *bytes = kl_checklstring(L, 1, &n);
   kl_maxargs(L, 1);
-  luaL_argcheck(L, n >= sizeof(struct kvm_run), 1,
-                "shorter than struct kvm_run");
+  kl_argcheck(L, n >= sizeof(struct kvm_run), 1, "shorter than struct kvm_run");
   struct kvm_run *run = lua_newuserdatauv(L, n, 0); /* aligned */
   memcpy(run, bytes, n);
   int reason =

@@ -97,8 +97,8 @@ uint64_t kl_exitinteger(lua_State *L, const char *field) {
   int is_int;
   uint64_t v = (uint64_t)lua_tointegerx(L, -1, &is_int);
   if (!is_int || lua_type(L, -1) != LUA_TNUMBER)
-    luaL_error(L, "exit.%s: an integer expected, got %s", field,
-               luaL_typename(L, -1));
+    kl_error(L, "exit.%s: an integer expected, got %s", field,
+             luaL_typename(L, -1));
   return v;
 }
 
@@ -106,7 +106,7 @@ void kl_storeexitfield(lua_State *L, const struct kl_exit_row *row,
                        const struct kl_exit_field *f, unsigned char *page,
                        size_t n) {
   if (!f->writable)
-    luaL_error(L, "exit.%s of '%s' cannot be assigned", f->name, row->name);
+    kl_error(L, "exit.%s of '%s' cannot be assigned", f->name, row->name);
   if (f->set != NULL) {
     f->set(L, page, n);
     return;
@@ -114,8 +114,8 @@ void kl_storeexitfield(lua_State *L, const struct kl_exit_row *row,
   uint64_t v = lua_isboolean(L, -1) ? (uint64_t)lua_toboolean(L, -1)
                                     : kl_exitinteger(L, f->name);
   if (f->size < 8 && v >> (8 * f->size) != 0)
-    luaL_error(L, "exit.%s: %I does not fit in %d bits", f->name,
-               (lua_Integer)v, (int)(8 * f->size));
+    kl_error(L, "exit.%s: %I does not fit in %d bits", f->name, (lua_Integer)v,
+             (int)(8 * f->size));
   kl_storeuint(page + f->offset, f->size, v);
 }
 

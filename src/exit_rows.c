@@ -48,13 +48,13 @@ static void setdata(lua_State *L, unsigned char *page, size_t n) {
   struct kvm_run *run = (void *)page;
   size_t given, len = mmiolen(run);
   if (lua_type(L, -1) != LUA_TSTRING)
-    luaL_error(L, "exit.data: a byte string expected, got %s",
-               luaL_typename(L, -1));
+    kl_error(L, "exit.data: a byte string expected, got %s",
+             luaL_typename(L, -1));
   const char *bytes = lua_tolstring(L, -1, &given);
   (void)n;
   if (given != len)
-    luaL_error(L, "exit.data: %d bytes given, the access has %d", (int)given,
-               (int)len);
+    kl_error(L, "exit.data: %d bytes given, the access has %d", (int)given,
+             (int)len);
   memcpy(run->mmio.data, bytes, len);
 }
 
@@ -72,8 +72,8 @@ static void setvalue(lua_State *L, unsigned char *page, size_t n) {
   size_t len = mmiolen(run);
   (void)n;
   if (len < 8 && v >> (8 * len) != 0)
-    luaL_error(L, "exit.value: %I does not fit in %d bytes", (lua_Integer)v,
-               (int)len);
+    kl_error(L, "exit.value: %I does not fit in %d bytes", (lua_Integer)v,
+             (int)len);
   memcpy(run->mmio.data, &v, len);
 }
 

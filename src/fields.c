@@ -116,18 +116,18 @@ void kl_checkaddresses(lua_State *L, const struct kl_layout *layout,
     const struct kl_field *f = &layout->fields[i];
     if (f->kind == KL_ADDRESS && shown(layout, f, data) &&
         kl_loaduint((const char *)data + f->offset, f->size) != 0)
-      luaL_error(L,
-                 "%s.%s: scripts have no addresses of this process, it can "
-                 "only be 0",
-                 layout->name, f->name);
+      kl_error(L,
+               "%s.%s: scripts have no addresses of this process, it can "
+               "only be 0",
+               layout->name, f->name);
   }
 }
 
 /* ---- table to struct ----------------------------------------------------- */
 
 static int badtype(lua_State *L, const char *what, const char *expected) {
-  return luaL_error(L, "%s: %s expected, got %s", what, expected,
-                    luaL_typename(L, -1));
+  return kl_error(L, "%s: %s expected, got %s", what, expected,
+                  luaL_typename(L, -1));
 }
 
 /* "struct.field", or "struct.field[i]" for the element of an array. */
@@ -152,8 +152,8 @@ static uint64_t tofit(lua_State *L, const struct kl_field *f,
                                       s < (int64_t)1 << (bits - 1)
                                 : v >> bits == 0;
   if (!fits)
-    luaL_error(L, "%s: %I does not fit in %d bits", what, (lua_Integer)v,
-               (int)bits);
+    kl_error(L, "%s: %I does not fit in %d bits", what, (lua_Integer)v,
+             (int)bits);
   return v;
 }
 
@@ -170,8 +170,8 @@ static void setelement(lua_State *L, const struct kl_field *f, const char *what,
       if (lua_type(L, -1) != LUA_TSTRING) badtype(L, what, "a byte string");
       bytes = lua_tolstring(L, -1, &n);
       if (n != f->size)
-        luaL_error(L, "%s: %I bytes given, it takes %d", what, (lua_Integer)n,
-                   (int)f->size);
+        kl_error(L, "%s: %I bytes given, it takes %d", what, (lua_Integer)n,
+                 (int)f->size);
       memcpy(p, bytes, n);
       break;
     case KL_TABLE:
@@ -186,14 +186,14 @@ static void setarray(lua_State *L, const struct kl_layout *layout,
                      const struct kl_field *f, char *p) {
   int list = lua_gettop(L);
   if (!lua_istable(L, list))
-    luaL_error(L, "%s.%s: a list expected, got %s", layout->name, f->name,
-               luaL_typename(L, list));
+    kl_error(L, "%s.%s: a list expected, got %s", layout->name, f->name,
+             luaL_typename(L, list));
   for (lua_pushnil(L); lua_next(L, list); lua_pop(L, 2)) {
     int is_int;
     uint64_t i = (uint64_t)lua_tointegerx(L, -2, &is_int) - 1;
     if (!is_int || i >= f->count)
-      luaL_error(L, "%s.%s has %d elements, no [%s]", layout->name, f->name,
-                 (int)f->count, luaL_tolstring(L, -2, NULL));
+      kl_error(L, "%s.%s has %d elements, no [%s]", layout->name, f->name,
+               (int)f->count, luaL_tolstring(L, -2, NULL));
     const char *what = describe(L, layout, f, (uint32_t)i);
     lua_insert(L, -2);
     setelement(L, f, what, p + i * f->size);
@@ -226,15 +226,15 @@ static int nofield(lua_State *L, const struct kl_layout *layout) {
     comma = ", ";
   }
   luaL_pushresult(&b);
-  return luaL_error(L, "%s has no field '%s' (it has %s)", layout->name, key,
-                    lua_tostring(L, -1));
+  return kl_error(L, "%s has no field '%s' (it has %s)", layout->name, key,
+                  lua_tostring(L, -1));
 }
 
 void kl_setstruct(lua_State *L, int idx, const struct kl_layout *layout,
                   void *data) {
   idx = lua_absindex(L, idx);
   luaL_checkstack(L, 10, layout->name);
-  luaL_checktype(L, idx, LUA_TTABLE);
+  kl_checktype(L, idx, LUA_TTABLE);
   for (lua_pushnil(L); lua_next(L, idx);) {
     const struct kl_field *f = lua_type(L, -2) == LUA_TSTRING
                                    ? kl_findfield(layout, lua_tostring(L, -2))

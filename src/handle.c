@@ -46,15 +46,15 @@ struct kl_handle *kl_tohandle(lua_State *L, int idx) {
 
 void *kl_notopen(lua_State *L, int idx, const struct kl_class *class) {
   kl_check(L, idx, class);
-  luaL_error(L, "%s is closed", class->name);
+  kl_error(L, "%s is closed", class->name);
   return NULL;
 }
 
 struct kl_handle *kl_checkhandle(lua_State *L, int idx) {
   struct kl_handle *h = kl_tohandle(L, idx);
   if (h == NULL)
-    luaL_typeerror(L, idx, "kvm.system, kvm.vm, kvm.vcpu or kvm.device");
-  if (h->fd < 0) luaL_error(L, "%s is closed", h->object.class->name);
+    kl_typeerror(L, idx, "kvm.system, kvm.vm, kvm.vcpu or kvm.device");
+  if (h->fd < 0) kl_error(L, "%s is closed", h->object.class->name);
   return h;
 }
 
@@ -81,7 +81,7 @@ void kl_closehandle(struct kl_handle *h) {
 int kl_handle_close(lua_State *L) {
   struct kl_handle *h = kl_tohandle(L, 1);
   if (h == NULL)
-    return luaL_typeerror(L, 1, "kvm.system, kvm.vm, kvm.vcpu or kvm.device");
+    return kl_typeerror(L, 1, "kvm.system, kvm.vm, kvm.vcpu or kvm.device");
   /* A vCPU and a VM hold more than a descriptor. */
   if (h->object.class->close != kl_handle_close)
     return h->object.class->close(L);
@@ -97,7 +97,7 @@ int kl_handle_fd(lua_State *L) {
 int kl_handle_tostring(lua_State *L) {
   struct kl_handle *h = kl_tohandle(L, 1);
   if (h == NULL)
-    return luaL_typeerror(L, 1, "kvm.system, kvm.vm, kvm.vcpu or kvm.device");
+    return kl_typeerror(L, 1, "kvm.system, kvm.vm, kvm.vcpu or kvm.device");
   const char *name = h->object.class->name;
   if (h->fd < 0)
     lua_pushfstring(L, "%s (closed)", name);
@@ -111,7 +111,7 @@ int kl_handle_tostring(lua_State *L) {
 int kl_handle_check_extension(lua_State *L) {
   struct kl_handle *h = kl_checkhandle(L, 1);
   kl_maxargs(L, 2);
-  luaL_checkany(L, 2);
+  kl_checkany(L, 2);
   uint64_t cap = kl_toconstant(L, 2, "CAP", "capability", INT32_MAX);
   int r = kl_ioctlvalue(L, h, KVM_CHECK_EXTENSION, (unsigned long)cap);
   if (r < 0) return kl_failargs(L, 2, "KVM_CHECK_EXTENSION", errno, NULL);
@@ -124,8 +124,8 @@ int kl_handle_check_extension(lua_State *L) {
 static void lendversion(lua_State *L, struct kvm_enable_cap *cap,
                         uint16_t *version) {
   if (cap->cap != KVM_CAP_HYPERV_ENLIGHTENED_VMCS) return;
-  luaL_argcheck(L, cap->args[0] == 0, 3,
-                "scripts have no address for it: the version is returned");
+  kl_argcheck(L, cap->args[0] == 0, 3,
+              "scripts have no address for it: the version is returned");
   cap->args[0] = (uintptr_t)version;
 }
 
@@ -144,10 +144,10 @@ int kl_handle_enable_cap(lua_State *L) {
     kl_setstruct(L, 2, kl_findlayout("kvm_enable_cap"), &cap);
   } else {
     kl_maxargs(L, 2 + (int)KL_COUNT(cap.args));
-    luaL_checkany(L, 2);
+    kl_checkany(L, 2);
     cap.cap = (uint32_t)kl_toconstant(L, 2, "CAP", "capability", INT32_MAX);
     for (int i = 3; i <= lua_gettop(L); i++)
-      cap.args[i - 3] = (uint64_t)luaL_checkinteger(L, i);
+      cap.args[i - 3] = (uint64_t)kl_checkinteger(L, i);
   }
   uint16_t version = 0;
   lendversion(L, &cap, &version);

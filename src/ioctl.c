@@ -65,7 +65,7 @@ static int call_value(lua_State *L, struct kl_handle *h,
                       const struct kl_ioctl *row) {
   unsigned long value = 0;
   kl_maxargs(L, row->kind == KL_NONE ? 1 : 2);
-  if (row->kind == KL_VALUE) value = (unsigned long)luaL_optinteger(L, 2, 0);
+  if (row->kind == KL_VALUE) value = (unsigned long)kl_integeror(L, 2, 0);
   int r = kl_ioctlvalue(L, h, row->request, value);
   if (r < 0) return kl_failargs(L, lua_gettop(L), row->name, errno, NULL);
   return result(L, row, r);
@@ -92,10 +92,10 @@ static int call_get(lua_State *L, struct kl_handle *h,
 /* Fills data from argument 2. */
 static void tovalue(lua_State *L, const struct kl_ioctl *row, void *data) {
   if (row->layout == NULL) {
-    kl_storeuint(data, sizeof(uint64_t), (uint64_t)luaL_checkinteger(L, 2));
+    kl_storeuint(data, sizeof(uint64_t), (uint64_t)kl_checkinteger(L, 2));
     return;
   }
-  luaL_checktype(L, 2, LUA_TTABLE);
+  kl_checktype(L, 2, LUA_TTABLE);
   kl_setstruct(L, 2, row->layout, data);
 }
 
@@ -189,8 +189,8 @@ static void toheader(lua_State *L, const struct kl_ioctl *row, char *data,
   if (row->layout != NULL) {
     kl_setstruct(L, -1, row->layout, data);
   } else if (lua_pushnil(L), lua_next(L, -2)) {
-    luaL_error(L, "%s: a list has no field '%s'", row->name,
-               luaL_tolstring(L, -2, NULL));
+    kl_error(L, "%s: a list has no field '%s'", row->name,
+             luaL_tolstring(L, -2, NULL));
   }
   lua_pop(L, 1);
 }
@@ -201,16 +201,16 @@ static void toentry(lua_State *L, const struct kl_ioctl *row, uint64_t i,
   int type = lua_rawgeti(L, 2, (lua_Integer)i + 1);
   if (x->entry != NULL) {
     if (type != LUA_TTABLE)
-      luaL_error(L, "%s: entry %I is a %s, a table expected", row->name,
-                 (lua_Integer)i + 1, luaL_typename(L, -1));
+      kl_error(L, "%s: entry %I is a %s, a table expected", row->name,
+               (lua_Integer)i + 1, luaL_typename(L, -1));
     kl_setstruct(L, -1, x->entry, entry);
   } else {
     int is_int;
     uint64_t v = (uint64_t)lua_tointegerx(L, -1, &is_int);
     if (!is_int || (x->entry_size < 8 && v >> (8 * x->entry_size)))
-      luaL_error(L, "%s: entry %I (%s) is not an integer of %d bits", row->name,
-                 (lua_Integer)i + 1, luaL_tolstring(L, -1, NULL),
-                 (int)(8 * x->entry_size));
+      kl_error(L, "%s: entry %I (%s) is not an integer of %d bits", row->name,
+               (lua_Integer)i + 1, luaL_tolstring(L, -1, NULL),
+               (int)(8 * x->entry_size));
     kl_storeuint(entry, x->entry_size, v);
   }
   lua_pop(L, 1);
@@ -220,13 +220,12 @@ static int call_setlist(lua_State *L, struct kl_handle *h,
                         const struct kl_ioctl *row) {
   const struct kl_flex *x = row->flex;
   kl_maxargs(L, 2);
-  luaL_checktype(L, 2, LUA_TTABLE);
+  kl_checktype(L, 2, LUA_TTABLE);
   uint64_t n = lua_rawlen(L, 2);
   if (n > x->max)
-    return luaL_argerror(L, 2,
-                         lua_pushfstring(L, "%I entries, %s takes %d",
-                                         (lua_Integer)n, row->name,
-                                         (int)x->max));
+    return kl_argerror(L, 2,
+                       lua_pushfstring(L, "%I entries, %s takes %d",
+                                       (lua_Integer)n, row->name, (int)x->max));
   char *data = scratch(L, x->header + n * x->entry_size);
   toheader(L, row, data, n);
   kl_storeuint(data + x->count_offset, x->count_size, n);
@@ -244,9 +243,9 @@ static int call_row(lua_State *L) {
   const struct kl_ioctl *row = lua_touserdata(L, lua_upvalueindex(1));
   struct kl_handle *h = kl_checkhandle(L, 1);
   if (!(kl_scope(h) & row->scopes))
-    return luaL_argerror(L, 1,
-                         lua_pushfstring(L, "%s is no ioctl of a %s", row->name,
-                                         h->object.class->name));
+    return kl_argerror(L, 1,
+                       lua_pushfstring(L, "%s is no ioctl of a %s", row->name,
+                                       h->object.class->name));
   switch (row->kind) {
     case KL_NONE:
     case KL_VALUE: return call_value(L, h, row);
@@ -257,7 +256,7 @@ static int call_row(lua_State *L) {
     case KL_SETLIST: return call_setlist(L, h, row);
     case KL_CUSTOM: break;
   }
-  return luaL_error(L, "%s has no function", row->name);
+  return kl_error(L, "%s has no function", row->name);
 }
 
 static void methodname(const struct kl_ioctl *row, char name[64]) {

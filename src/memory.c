@@ -16,7 +16,7 @@
 
 struct kl_memory *kl_checkmemory(lua_State *L, int idx) {
   struct kl_memory *m = kl_check(L, idx, &kl_memory_class);
-  if (m->mapping == NULL) luaL_error(L, "kvm.memory is closed");
+  if (m->mapping == NULL) kl_error(L, "kvm.memory is closed");
   return m;
 }
 
@@ -30,7 +30,7 @@ void kl_ownmapping(lua_State *L, struct kl_memory *m, void *addr, uint64_t size,
   if (m->mapping == NULL) {
     if (addr != NULL) munmap(addr, size);
     if (fd >= 0) close(fd);
-    luaL_error(L, "not enough memory");
+    kl_error(L, "not enough memory");
   }
   m->mapping->backing = backing;
   m->size = size;
@@ -57,12 +57,12 @@ void kl_checkpages(lua_State *L, int arg, const char *what, uint64_t value) {
 int kl_core_memory(lua_State *L) {
   kl_maxargs(L, 2);
   lua_settop(L, 2);
-  if (!lua_isnil(L, 2)) luaL_checktype(L, 2, LUA_TTABLE);
+  if (!lua_isnil(L, 2)) kl_checktype(L, 2, LUA_TTABLE);
   uint64_t size = 0;
   if (!lua_isnil(L, 1)) {
-    size = (uint64_t)luaL_checkinteger(L, 1);
-    luaL_argcheck(L, size != 0, 1, "size is 0");
-    luaL_argcheck(L, size <= INT64_MAX, 1, "size is negative");
+    size = (uint64_t)kl_checkinteger(L, 1);
+    kl_argcheck(L, size != 0, 1, "size is 0");
+    kl_argcheck(L, size <= INT64_MAX, 1, "size is negative");
     kl_checkpages(L, 1, "size", size);
   }
   struct kl_memory *m = kl_newmemory(L);
@@ -78,7 +78,7 @@ static uint64_t optrest(lua_State *L, const struct kl_memory *m,
                         uint64_t offset) {
   bool given = !lua_isnoneornil(L, 3);
   uint64_t n = offset <= m->size ? m->size - offset : 0;
-  if (given) n = (uint64_t)luaL_checkinteger(L, 3);
+  if (given) n = (uint64_t)kl_checkinteger(L, 3);
   kl_checkbounds(L, given ? 3 : 2, m, offset, n);
   return n;
 }
@@ -86,7 +86,7 @@ static uint64_t optrest(lua_State *L, const struct kl_memory *m,
 static int memory_view(lua_State *L) {
   kl_maxargs(L, 3);
   lua_settop(L, 3);
-  uint64_t offset = (uint64_t)luaL_checkinteger(L, 2);
+  uint64_t offset = (uint64_t)kl_checkinteger(L, 2);
   struct kl_memory *view = kl_newmemory(L);
   struct kl_memory *m = kl_checkmemory(L, 1);
   uint64_t n = optrest(L, m, offset);
@@ -107,10 +107,10 @@ static int memory_clone(lua_State *L) {
   struct kl_memory *m = kl_checkmemory(L, 1);
   struct kl_mapping *from = m->mapping;
   if (from->fd < 0 || strcmp(from->backing, "guest_memfd") == 0)
-    return luaL_error(L,
-                      "memory of backing '%s' cannot be cloned: make it "
-                      "with backing = 'memfd'",
-                      from->backing);
+    return kl_error(L,
+                    "memory of backing '%s' cannot be cloned: make it "
+                    "with backing = 'memfd'",
+                    from->backing);
   void *addr = mmap(NULL, from->size, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | (ishuge(from) ? 0 : MAP_NORESERVE), from->fd,
                     from->file_offset);
@@ -127,7 +127,7 @@ static int memory_clone(lua_State *L) {
  * this is a private copy of one. Huge pages stay, as zeros. */
 static int memory_discard(lua_State *L) {
   kl_maxargs(L, 3);
-  uint64_t offset = (uint64_t)luaL_optinteger(L, 2, 0);
+  uint64_t offset = (uint64_t)kl_integeror(L, 2, 0);
   struct kl_memory *m = kl_checkmemory(L, 1);
   uint64_t n = optrest(L, m, offset);
   kl_checkpages(L, 2, "offset", m->offset + offset);
@@ -178,7 +178,7 @@ static int memory_close(lua_State *L) {
   if (m->mapping != NULL && m->mapping->pins > 0 && !m->is_view) {
     char pins[120];
     describepins(m->mapping, pins);
-    return luaL_error(L, "memory is mapped as %s: vm:unmap it first", pins);
+    return kl_error(L, "memory is mapped as %s: vm:unmap it first", pins);
   }
   return memory_release(L);
 }

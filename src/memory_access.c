@@ -24,8 +24,8 @@ unsigned char *kl_memorybytes(lua_State *L, int arg, const struct kl_memory *m,
                               uint64_t offset, uint64_t n) {
   kl_checkbounds(L, arg, m, offset, n);
   if (m->mapping->addr == NULL)
-    luaL_error(L, "this guest_memfd is the guest's alone: make it with flags "
-                  "MMAP and INIT_SHARED to see it from the host");
+    kl_error(L, "this guest_memfd is the guest's alone: make it with flags "
+                "MMAP and INIT_SHARED to see it from the host");
   return (unsigned char *)m->mapping->addr + m->offset + offset;
 }
 
@@ -33,7 +33,7 @@ unsigned char *kl_writablebytes(lua_State *L, int arg,
                                 const struct kl_memory *m, uint64_t offset,
                                 uint64_t n) {
   unsigned char *p = kl_memorybytes(L, arg, m, offset, n);
-  if (m->mapping->read_only) luaL_error(L, "memory is read-only");
+  if (m->mapping->read_only) kl_error(L, "memory is read-only");
   return p;
 }
 
@@ -50,7 +50,7 @@ void kl_pushbytes(lua_State *L, const unsigned char *bytes, size_t n) {
 }
 
 static uint64_t checkoffset(lua_State *L) {
-  return (uint64_t)luaL_checkinteger(L, 2);
+  return (uint64_t)kl_checkinteger(L, 2);
 }
 
 /* ---- bytes --------------------------------------------------------------- */
@@ -59,15 +59,15 @@ int kl_memory_read(lua_State *L) {
   struct kl_memory *m = kl_checkmemory(L, 1);
   kl_maxargs(L, 3);
   uint64_t offset = checkoffset(L);
-  uint64_t n = (uint64_t)luaL_checkinteger(L, 3);
+  uint64_t n = (uint64_t)kl_checkinteger(L, 3);
   kl_pushbytes(L, kl_memorybytes(L, 3, m, offset, n), n);
   return 1;
 }
 
 const char *kl_checkcode(lua_State *L, size_t *n) {
   kl_maxargs(L, 4);
-  luaL_checktype(L, 3, LUA_TSTRING);
-  if (!lua_isnoneornil(L, 4)) luaL_checktype(L, 4, LUA_TTABLE);
+  kl_checktype(L, 3, LUA_TSTRING);
+  if (!lua_isnoneornil(L, 4)) kl_checktype(L, 4, LUA_TTABLE);
   return lua_tolstring(L, 3, n);
 }
 
@@ -86,7 +86,7 @@ int kl_memory_fill(lua_State *L) {
   struct kl_memory *m = kl_checkmemory(L, 1);
   kl_maxargs(L, 4);
   uint64_t offset = checkoffset(L);
-  uint64_t n = (uint64_t)luaL_checkinteger(L, 3);
+  uint64_t n = (uint64_t)kl_checkinteger(L, 3);
   uint64_t byte = 0;
   if (!lua_isnoneornil(L, 4)) byte = kl_checkrange(L, 4, "byte", 0, UINT8_MAX);
   memset(kl_writablebytes(L, 3, m, offset, n), (int)byte, n);
@@ -98,10 +98,10 @@ int kl_memory_fill(lua_State *L) {
 int kl_memory_find(lua_State *L) {
   struct kl_memory *m = kl_checkmemory(L, 1);
   kl_maxargs(L, 3);
-  luaL_checktype(L, 2, LUA_TSTRING);
+  kl_checktype(L, 2, LUA_TSTRING);
   size_t n;
   const char *bytes = lua_tolstring(L, 2, &n);
-  uint64_t init = (uint64_t)luaL_optinteger(L, 3, 0);
+  uint64_t init = (uint64_t)kl_integeror(L, 3, 0);
   const unsigned char *start = kl_memorybytes(L, 3, m, init, 0);
   const unsigned char *hit = memmem(start, m->size - init, bytes, n);
   if (hit == NULL)
@@ -147,7 +147,7 @@ static void keep(lua_State *L, const char *name, const char *key) {
 void kl_openmemory(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_getfield(L, -1, "string");
-  if (!lua_istable(L, -1)) luaL_error(L, "kvm needs Lua's string library");
+  if (!lua_istable(L, -1)) kl_error(L, "kvm needs Lua's string library");
   keep(L, "pack", &pack_key);
   keep(L, "unpack", &unpack_key);
   keep(L, "packsize", &packsize_key);
@@ -158,12 +158,12 @@ void kl_openmemory(lua_State *L) {
 int kl_memory_pack(lua_State *L) {
   kl_checkmemory(L, 1);
   uint64_t offset = checkoffset(L);
-  luaL_checktype(L, 3, LUA_TSTRING);
+  kl_checktype(L, 3, LUA_TSTRING);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &pack_key);
   lua_insert(L, 3);
   lua_call(L, lua_gettop(L) - 3, 1);
   size_t n;
-  const char *bytes = luaL_checklstring(L, 3, &n);
+  const char *bytes = kl_checklstring(L, 3, &n);
   /* The call may have collected garbage, whose finalizers may close. */
   struct kl_memory *m = kl_checkmemory(L, 1);
   memcpy(kl_writablebytes(L, 3, m, offset, n), bytes, n);
@@ -203,7 +203,7 @@ int kl_memory_unpack(lua_State *L) {
   struct kl_memory *m = kl_checkmemory(L, 1);
   kl_maxargs(L, 3);
   uint64_t offset = checkoffset(L), n;
-  luaL_checktype(L, 3, LUA_TSTRING);
+  kl_checktype(L, 3, LUA_TSTRING);
   kl_checkbounds(L, 2, m, offset, 0);
   uint64_t rest = m->size - offset;
   if (!packsize(L, &n)) n = rest < 256 ? rest : 256;

@@ -57,13 +57,13 @@ static int core_layouts(lua_State *L) {
 
 /* decode(struct name, bytes) -> table */
 static int core_decode(lua_State *L) {
-  const char *name = luaL_checkstring(L, 1);
+  const char *name = kl_checkstring(L, 1);
   size_t n;
-  const char *bytes = luaL_checklstring(L, 2, &n);
+  const char *bytes = kl_checklstring(L, 2, &n);
   kl_maxargs(L, 2);
   const struct kl_layout *layout = kl_findlayout(name);
-  luaL_argcheck(L, layout != NULL, 1, "no such struct");
-  luaL_argcheck(L, n >= layout->size, 2, "shorter than the struct");
+  kl_argcheck(L, layout != NULL, 1, "no such struct");
+  kl_argcheck(L, n >= layout->size, 2, "shorter than the struct");
   kl_getstruct(L, layout, bytes);
   return 1;
 }
@@ -75,17 +75,13 @@ static int core_clock(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"open", kl_core_open},
-                                     {"memory", kl_core_memory},
-                                     {"eventfd", kl_core_eventfd},
-                                     {"stats", kl_core_stats},
-                                     {"trace", kl_core_trace},
-                                     {"clock", core_clock},
-                                     {"errname", kl_core_errname},
-                                     {"decode", core_decode},
-                                     {"ioctls", core_ioctls},
-                                     {"layouts", core_layouts},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"open", kl_core_open},       {"memory", kl_core_memory},
+    {"eventfd", kl_core_eventfd}, {"stats", kl_core_stats},
+    {"trace", kl_core_trace},     {"clock", core_clock},
+    {"layer", kl_core_layer},     {"errname", kl_core_errname},
+    {"decode", core_decode},      {"ioctls", core_ioctls},
+    {"layouts", core_layouts},    {NULL, NULL}};
 
 /* Classes without ioctls; the core table is at the top. */
 static void openclasses(lua_State *L) {
@@ -105,8 +101,7 @@ static void checkcopies(lua_State *L) {
   if (luaL_getmetatable(L, kl_vm_class.name) == LUA_TTABLE) {
     lua_getfield(L, -1, "__gc");
     if (lua_tocfunction(L, -1) != kl_vm_class.close)
-      luaL_error(L,
-                 "this Lua state has another copy of kvm.core: use that one");
+      kl_error(L, "this Lua state has another copy of kvm.core: use that one");
     lua_pop(L, 1);
   }
   lua_pop(L, 1);

@@ -29,7 +29,7 @@ int kl_reg_write_onereg(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
 
 /* The register of the id at idx, named by it. */
 static struct kl_reg checkid(lua_State *L, int idx) {
-  uint64_t id = (uint64_t)luaL_checkinteger(L, idx);
+  uint64_t id = (uint64_t)kl_checkinteger(L, idx);
   size_t size = kl_reg_size(id);
   char text[80];
   if (size > KL_REG_MAX) {
@@ -37,7 +37,7 @@ static struct kl_reg checkid(lua_State *L, int idx) {
              "id 0x%" PRIx64 " says %zu bytes, KVM has at "
              "most %d",
              id, size, KL_REG_MAX);
-    luaL_argerror(L, idx, text);
+    kl_argerror(L, idx, text);
   }
   snprintf(text, sizeof text, "register 0x%" PRIx64, id);
   return (struct kl_reg){

@@ -11,7 +11,7 @@ int kl_badarg(lua_State *L, int arg, const char *format, ...) {
   va_start(ap, format);
   vsnprintf(text, sizeof text, format, ap);
   va_end(ap);
-  return luaL_argerror(L, arg, text);
+  return kl_argerror(L, arg, text);
 }
 
 static bool isname(const char *key, const char *const *names) {
@@ -33,11 +33,11 @@ static int badoption(lua_State *L, int idx, const char *const *names) {
   }
   luaL_addchar(&b, ')');
   luaL_pushresult(&b);
-  return luaL_argerror(L, idx, lua_tostring(L, -1));
+  return kl_argerror(L, idx, lua_tostring(L, -1));
 }
 
 void kl_checkoptions(lua_State *L, int idx, const char *const *names) {
-  luaL_checktype(L, idx, LUA_TTABLE);
+  kl_checktype(L, idx, LUA_TTABLE);
   for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
     if (lua_type(L, -2) == LUA_TSTRING && isname(lua_tostring(L, -2), names))
       continue;
@@ -56,8 +56,8 @@ int kl_option(lua_State *L, int idx, const char *name) {
 
 /* Raises for the value at the top. */
 static int badfield(lua_State *L, const char *name, const char *expected) {
-  return luaL_error(L, "field '%s': %s expected, got %s", name, expected,
-                    lua_isnil(L, -1) ? "nothing" : luaL_typename(L, -1));
+  return kl_error(L, "field '%s': %s expected, got %s", name, expected,
+                  lua_isnil(L, -1) ? "nothing" : luaL_typename(L, -1));
 }
 
 /* The integer at the top, which is popped. */

@@ -7,7 +7,7 @@
 
 #include "aux.h"
 
-/* luaL_argerror with printf's formats. */
+/* kl_argerror with printf's formats. */
 int kl_badarg(lua_State *L, int arg, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -15,29 +15,29 @@ static size_t needed(lua_State *L, const struct kl_ioctl *row,
                      unsigned long request, const char *bytes, size_t n) {
   size_t size = _IOC_SIZE(request);
   if (n < size)
-    luaL_argerror(L, 3,
-                  lua_pushfstring(L,
-                                  "%I bytes given, the request "
-                                  "number says %d",
-                                  (lua_Integer)n, (int)size));
+    kl_argerror(L, 3,
+                lua_pushfstring(L,
+                                "%I bytes given, the request "
+                                "number says %d",
+                                (lua_Integer)n, (int)size));
   if (row == NULL || row->flex == NULL) return size;
   const struct kl_flex *x = row->flex;
   uint64_t count = kl_loaduint(bytes + x->count_offset, x->count_size);
   if (n < x->header || (n - x->header) / x->entry_size < count)
-    luaL_argerror(L, 3,
-                  lua_pushfstring(L,
-                                  "%I bytes do not hold the %I "
-                                  "entries they announce",
-                                  (lua_Integer)n, (lua_Integer)count));
+    kl_argerror(L, 3,
+                lua_pushfstring(L,
+                                "%I bytes do not hold the %I "
+                                "entries they announce",
+                                (lua_Integer)n, (lua_Integer)count));
   return n;
 }
 
 static int raw_bytes(lua_State *L, struct kl_handle *h,
                      const struct kl_ioctl *row, unsigned long request) {
   size_t n;
-  const char *bytes = luaL_checklstring(L, 3, &n);
+  const char *bytes = kl_checklstring(L, 3, &n);
   if (_IOC_DIR(request) == _IOC_NONE)
-    return luaL_argerror(L, 3, "this request takes an integer, no bytes");
+    return kl_argerror(L, 3, "this request takes an integer, no bytes");
   needed(L, row, request, bytes, n);
   char *data = lua_newuserdatauv(L, n + SLACK, 0);
   memcpy(data, bytes, n);
@@ -74,7 +74,7 @@ int kl_rawioctl(lua_State *L) {
                      request, KVMIO);
   const struct kl_ioctl *row = kl_findioctl(request, kl_scope(h));
   if (row != NULL && hasmethod(row))
-    return luaL_argerror(
+    return kl_argerror(
         L, 2,
         lua_pushfstring(L,
                         "%s has a method of its own, which keeps "
@@ -82,10 +82,10 @@ int kl_rawioctl(lua_State *L) {
                         row->name));
   if (lua_type(L, 3) == LUA_TSTRING) return raw_bytes(L, h, row, request);
   if (_IOC_DIR(request) != _IOC_NONE)
-    return luaL_argerror(L, 3,
-                         "this request takes a pointer: give the struct "
-                         "as a byte string");
-  int r = kl_ioctlvalue(L, h, request, (unsigned long)luaL_optinteger(L, 3, 0));
+    return kl_argerror(L, 3,
+                       "this request takes a pointer: give the struct "
+                       "as a byte string");
+  int r = kl_ioctlvalue(L, h, request, (unsigned long)kl_integeror(L, 3, 0));
   if (r < 0) return kl_fail(L, row ? row->name : "ioctl", errno, NULL);
   lua_pushinteger(L, r);
   return 1;

@@ -74,7 +74,7 @@ static void expect(struct kl_vcpu *v, uint64_t sync) {
 /* Reading one group leaves the others in the page as they are, unless a tracer
  * got between, which may have done anything. */
 static void revalidate(lua_State *L, struct kl_vcpu *v, uint64_t valid) {
-  if (v->run == NULL) luaL_error(L, "kvm.vcpu is closed");
+  if (v->run == NULL) kl_error(L, "kvm.vcpu is closed");
   if (!v->handle.context->tracing) v->sync_valid = valid;
 }
 
@@ -83,7 +83,7 @@ static void revalidate(lua_State *L, struct kl_vcpu *v, uint64_t valid) {
 static unsigned char *load(lua_State *L, struct kl_regs *o,
                            const struct kl_reg_group *g, void *buffer) {
   struct kl_vcpu *v = o->vcpu;
-  if (v->run == NULL) luaL_error(L, "kvm.vcpu is closed");
+  if (v->run == NULL) kl_error(L, "kvm.vcpu is closed");
   bool sync = (g->sync & o->syncable) != 0;
   unsigned char *data =
       sync ? (unsigned char *)v->run + g->sync_offset : buffer;
@@ -203,7 +203,7 @@ void kl_commit(lua_State *L, struct kl_batch *b) {
   for (size_t i = 0; i < kl_arch_nreg_groups; i++) {
     const struct kl_reg_group *g = &kl_arch_reg_groups[i];
     if (!(b->changed & 1u << i)) continue;
-    if (v->run == NULL) luaL_error(L, "kvm.vcpu is closed");
+    if (v->run == NULL) kl_error(L, "kvm.vcpu is closed");
     if (keeps(b->regs, g)) {
       memcpy((char *)v->run + g->sync_offset, b->at[i], g->size);
       touch(v, g);

@@ -53,16 +53,16 @@ static int unknown(lua_State *L, const char *name) {
     least = d;
     best = r->name;
   }
-  if (best == NULL) return luaL_error(L, "kvm.regs has no register '%s'", name);
-  return luaL_error(L, "kvm.regs has no register '%s' (did you mean '%s'?)",
-                    name, best);
+  if (best == NULL) return kl_error(L, "kvm.regs has no register '%s'", name);
+  return kl_error(L, "kvm.regs has no register '%s' (did you mean '%s'?)", name,
+                  best);
 }
 
 const struct kl_reg *kl_findreg(lua_State *L, struct kl_vcpu *v, int idx,
                                 struct kl_reg *extra) {
   if (lua_type(L, idx) != LUA_TSTRING) {
-    luaL_error(L, "kvm.regs: a register's name expected, got %s",
-               luaL_typename(L, idx));
+    kl_error(L, "kvm.regs: a register's name expected, got %s",
+             luaL_typename(L, idx));
   }
   lua_pushvalue(L, idx);
   pushrows(L);
@@ -90,27 +90,27 @@ void kl_pushreg(lua_State *L, const struct kl_reg *r, const void *data) {
 static void towide(lua_State *L, const struct kl_reg *r, int idx, void *data) {
   size_t n;
   if (lua_type(L, idx) != LUA_TSTRING) {
-    luaL_error(L,
-               "%s: a string of %d bytes (the lowest first) expected, got "
-               "%s",
-               r->name, (int)r->size, luaL_typename(L, idx));
+    kl_error(L,
+             "%s: a string of %d bytes (the lowest first) expected, got "
+             "%s",
+             r->name, (int)r->size, luaL_typename(L, idx));
   }
   const char *bytes = lua_tolstring(L, idx, &n);
   if (n != r->size) {
-    luaL_error(L, "%s: %I bytes given, it takes %d", r->name, (lua_Integer)n,
-               (int)r->size);
+    kl_error(L, "%s: %I bytes given, it takes %d", r->name, (lua_Integer)n,
+             (int)r->size);
   }
   memcpy(data, bytes, n);
 }
 
 static int notinteger(lua_State *L, const struct kl_reg *r, int idx) {
   if (lua_type(L, idx) == LUA_TSTRING)
-    return luaL_error(L,
-                      "%s has %d bits and takes an integer, got a string "
-                      "of %d bits",
-                      r->name, (int)r->size * 8, (int)lua_rawlen(L, idx) * 8);
-  return luaL_error(L, "%s: an integer expected, got %s", r->name,
-                    luaL_tolstring(L, idx, NULL));
+    return kl_error(L,
+                    "%s has %d bits and takes an integer, got a string "
+                    "of %d bits",
+                    r->name, (int)r->size * 8, (int)lua_rawlen(L, idx) * 8);
+  return kl_error(L, "%s: an integer expected, got %s", r->name,
+                  luaL_tolstring(L, idx, NULL));
 }
 
 void kl_toreg(lua_State *L, const struct kl_reg *r, int idx, void *data) {
@@ -125,8 +125,8 @@ void kl_toreg(lua_State *L, const struct kl_reg *r, int idx, void *data) {
     v = (uint64_t)lua_tointegerx(L, idx, &is_int);
   if (!is_int) notinteger(L, r, idx);
   if (bits < 64 && v >> bits != 0) {
-    luaL_error(L, "%s: %I does not fit in %d bit%s", r->name, (lua_Integer)v,
-               bits, bits == 1 ? "" : "s");
+    kl_error(L, "%s: %I does not fit in %d bit%s", r->name, (lua_Integer)v,
+             bits, bits == 1 ? "" : "s");
   }
   kl_storeuint(data, r->size, v);
 }
@@ -135,7 +135,7 @@ void kl_toreg(lua_State *L, const struct kl_reg *r, int idx, void *data) {
 
 static struct kl_regs *checkregs(lua_State *L, int idx) {
   struct kl_regs *o = kl_check(L, idx, &kl_regs_class);
-  if (o->vcpu->run == NULL) luaL_error(L, "kvm.vcpu is closed");
+  if (o->vcpu->run == NULL) kl_error(L, "kvm.vcpu is closed");
   return o;
 }
 
@@ -235,8 +235,8 @@ static void writesingles(lua_State *L, struct kl_regs *o) {
 static int regs_call(lua_State *L) {
   struct kl_regs *o = checkregs(L, 1);
   if (lua_gettop(L) != 2 || !lua_istable(L, 2))
-    return luaL_error(L, "kvm.regs is called with a dot and one table: "
-                         "cpu.regs { name = value }");
+    return kl_error(L, "kvm.regs is called with a dot and one table: "
+                       "cpu.regs { name = value }");
   struct kl_batch *b = kl_newbatch(L, o);
   int left = checkall(L, b);
   kl_commit(L, b);

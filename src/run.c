@@ -218,8 +218,8 @@ static KL_COLD int failrun(lua_State *L, struct kl_vcpu *v, int idx, int err) {
 static KL_HOT int run(lua_State *L, struct kl_vcpu *v, int idx,
                       int64_t timeout) {
   if (v->is_running)
-    return luaL_error(L, "kvm.vcpu is running already: a handler cannot run "
-                         "the vCPU that called it");
+    return kl_error(L, "kvm.vcpu is running already: a handler cannot run "
+                       "the vCPU that called it");
   begin(v);
   bool ok = timeout >= 0 || v->has_mask || v->has_user_mask || v->outer
                 ? maskedloop(L, v, idx, timeout)
@@ -244,7 +244,7 @@ static int64_t takeoptions(lua_State *L, int idx, struct kl_vcpu *v) {
   lua_pop(L, 1);
   bool window = kl_optboolean(L, idx, "interrupt_window", false);
   if (window && !kl_arch_interrupt_window)
-    luaL_argerror(L, idx, "this machine has no interrupt_window");
+    kl_argerror(L, idx, "this machine has no interrupt_window");
   v->run->request_interrupt_window = window;
   return ns;
 }
@@ -309,7 +309,7 @@ int kl_vcpu_complete(lua_State *L) {
   struct kl_vcpu *v = kl_checkvcpu(L, 1);
   kl_maxargs(L, 1);
   if (v->is_running)
-    return luaL_error(L, "kvm.vcpu is running: complete it after run returns");
+    return kl_error(L, "kvm.vcpu is running: complete it after run returns");
   bool kicked = v->run->immediate_exit;
   int stop = v->handle.context->stop;
   begin(v); /* nor may a tracer close it */
@@ -336,13 +336,13 @@ int kl_vcpu_set_signal_mask(lua_State *L) {
   sigset_t set;
   sigemptyset(&set);
   if (!lua_isnoneornil(L, 2)) {
-    luaL_checktype(L, 2, LUA_TTABLE);
+    kl_checktype(L, 2, LUA_TTABLE);
     lua_Integer n = (lua_Integer)lua_rawlen(L, 2);
     for (lua_Integer i = 1; i <= n; i++) {
       lua_rawgeti(L, 2, i);
       lua_Integer sig = lua_tointeger(L, -1);
       if (sig < 1 || sig > SIGRTMAX)
-        return luaL_argerror(
+        return kl_argerror(
             L, 2,
             lua_pushfstring(L, "no signal %s", luaL_tolstring(L, -1, NULL)));
       sigaddset(&set, (int)sig);

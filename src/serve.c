@@ -93,7 +93,7 @@ static KL_COLD int nomethod(lua_State *L, const struct target *t, int method) {
            "the device at %s 0x%" PRIx64 " has no method '%s'",
            kl_bus_names[t->access.bus], t->access.address - t->offset,
            method_names[method - READ]);
-  return luaL_error(L, "%s", text);
+  return kl_error(L, "%s", text);
 }
 
 /* Pushes a method of the device, the device and the offset. The method is
@@ -113,7 +113,7 @@ static KL_COLD int badresult(lua_State *L, const struct target *t,
            " returned a %s, an integer expected",
            name, kl_bus_names[t->access.bus], t->access.address,
            luaL_typename(L, -1));
-  return luaL_error(L, "%s", text);
+  return kl_error(L, "%s", text);
 }
 
 /* The integer at the top; nothing: all ones, as on a bus where nobody

@@ -41,7 +41,7 @@ static struct kl_memory *optmemory(lua_State *L, int idx, const char *name) {
 /* Reads the table at 2 and pushes its memory objects to MEMORY and GUEST.
  * May run Lua code; nothing that could be closed is looked at here. */
 static void readtable(lua_State *L, struct kl_region *r, bool second) {
-  luaL_checktype(L, 2, LUA_TTABLE);
+  kl_checktype(L, 2, LUA_TTABLE);
   if (kl_option(L, 2, "userspace_addr") != LUA_TNIL)
     kl_badarg(L, 2,
               "scripts have no addresses for userspace_addr: pass "
@@ -143,7 +143,7 @@ static int setregion(lua_State *L, unsigned long request, const char *name) {
   struct kl_vm *vm = kl_checkvm(L, 1);
   setmemory(L, &r);
   if (!kl_reserveslot(vm->handle.machine))
-    return luaL_error(L, "not enough memory");
+    return kl_error(L, "not enough memory");
   char why[300];
   if (tell(L, vm, &r, request, why, sizeof why) < 0)
     return kl_failargs(L, 2, name, errno, "%s", why);

@@ -53,8 +53,8 @@ static int vm_read(lua_State *L) {
   static const unsigned char none;
   struct kl_vm *vm = kl_checkvm(L, 1);
   kl_maxargs(L, 3);
-  uint64_t gpa = (uint64_t)luaL_checkinteger(L, 2);
-  uint64_t n = (uint64_t)luaL_checkinteger(L, 3), part = n;
+  uint64_t gpa = (uint64_t)kl_checkinteger(L, 2);
+  uint64_t n = (uint64_t)kl_checkinteger(L, 3), part = n;
   checkrange(L, vm, gpa, n, false);
   const unsigned char *first = n > 0 ? piece(vm, gpa, &part) : &none;
   if (part == n) {
@@ -79,7 +79,7 @@ static int vm_read(lua_State *L) {
  * read-only for the guest, not here. */
 static int vm_write(lua_State *L) {
   struct kl_vm *vm = kl_checkvm(L, 1);
-  uint64_t gpa = (uint64_t)luaL_checkinteger(L, 2);
+  uint64_t gpa = (uint64_t)kl_checkinteger(L, 2);
   size_t n;
   const char *bytes = kl_checkcode(L, &n);
   checkrange(L, vm, gpa, n, true);
@@ -119,7 +119,7 @@ static int vm_slots(lua_State *L) {
 static int vm_memory_at(lua_State *L) {
   kl_checkvm(L, 1);
   kl_maxargs(L, 2);
-  uint64_t gpa = (uint64_t)luaL_checkinteger(L, 2);
+  uint64_t gpa = (uint64_t)kl_checkinteger(L, 2);
   struct kl_memory *view = kl_newmemory(L);
   const struct kl_slot *s = slotat(kl_checkvm(L, 1), gpa);
   if (s == NULL) {

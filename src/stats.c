@@ -34,7 +34,7 @@ struct block {
 
 static struct kl_stats *checkstats(lua_State *L) {
   struct kl_stats *s = kl_check(L, 1, &kl_stats_class);
-  if (!s->is_open) luaL_error(L, "kvm.stats is closed");
+  if (!s->is_open) kl_error(L, "kvm.stats is closed");
   return s;
 }
 
@@ -50,8 +50,8 @@ static void readat(lua_State *L, void *to, size_t n, uint64_t offset,
     if (r < 0 && errno == EINTR) continue;
     if (r < 0) kl_fail(L, "pread", errno, "statistics: %s", what);
     if (r == 0)
-      luaL_error(L, "statistics are truncated: %d of %d bytes of the %s",
-                 (int)done, (int)n, what);
+      kl_error(L, "statistics are truncated: %d of %d bytes of the %s",
+               (int)done, (int)n, what);
     done += (size_t)r;
   }
 }
@@ -65,10 +65,10 @@ static void readblock(lua_State *L, struct block *b) {
   readat(L, &b->h, sizeof b->h, 0, "header");
   if (b->h.name_size == 0 || b->h.name_size > MAX_BLOCK ||
       b->h.num_desc > MAX_BLOCK / entrysize(b))
-    luaL_error(L,
-               "statistics are damaged: %d descriptors with names of %d "
-               "bytes",
-               (int)b->h.num_desc, (int)b->h.name_size);
+    kl_error(L,
+             "statistics are damaged: %d descriptors with names of %d "
+             "bytes",
+             (int)b->h.num_desc, (int)b->h.name_size);
   size_t n = b->h.num_desc * entrysize(b);
   char *descs = lua_newuserdatauv(L, n, 0);
   readat(L, descs, n, b->h.desc_offset, "descriptors");
@@ -93,8 +93,8 @@ static size_t datasize(lua_State *L, const struct block *b) {
     if (n > end) end = n;
   }
   if (end > MAX_BLOCK)
-    luaL_error(L, "statistics are damaged: values up to byte %I",
-               (lua_Integer)end);
+    kl_error(L, "statistics are damaged: values up to byte %I",
+             (lua_Integer)end);
   return end;
 }
 
@@ -190,8 +190,8 @@ static int stats_id(lua_State *L) {
   struct kvm_stats_header h;
   readat(L, &h, sizeof h, 0, "header");
   if (h.name_size == 0 || h.name_size > MAX_BLOCK)
-    return luaL_error(L, "statistics are damaged: an id of %d bytes",
-                      (int)h.name_size);
+    return kl_error(L, "statistics are damaged: an id of %d bytes",
+                    (int)h.name_size);
   char *id = lua_newuserdatauv(L, h.name_size, 0);
   readat(L, id, h.name_size, h.id_offset, "id");
   lua_pushlstring(L, id, strnlen(id, h.name_size));
@@ -209,7 +209,7 @@ int kl_handle_get_stats_fd(lua_State *L) {
   kl_maxargs(L, 1);
   struct kl_stats *s = newstats(L);
   struct kl_handle *h = kl_tohandle(L, 1);
-  if (h == NULL) return luaL_typeerror(L, 1, "kvm.vm or kvm.vcpu");
+  if (h == NULL) return kl_typeerror(L, 1, "kvm.vm or kvm.vcpu");
   kl_checkopen(L, 1, h->object.class);
   int fd = kl_ioctlvalue(L, h, KVM_GET_STATS_FD, 0);
   if (fd < 0) return kl_fail(L, "KVM_GET_STATS_FD", errno, NULL);

@@ -8,7 +8,7 @@
 
 int kl_core_open(lua_State *L) {
   kl_maxargs(L, 1);
-  const char *path = luaL_optstring(L, 1, "/dev/kvm");
+  const char *path = lua_isnoneornil(L, 1) ? "/dev/kvm" : kl_checkstring(L, 1);
   struct kl_system *s = kl_newhandle(L, &kl_system_class, 0);
   s->handle.fd = open(path, O_RDWR | O_CLOEXEC);
   if (s->handle.fd < 0) {
@@ -34,7 +34,7 @@ static void adopt(lua_State *L, struct kl_vm *vm, int fd, int run_size) {
   vm->handle.machine = kl_newmachine(run_size);
   if (vm->handle.machine == NULL) {
     close(fd);
-    luaL_error(L, "not enough memory");
+    kl_error(L, "not enough memory");
   }
   vm->handle.fd = fd;
 }

@@ -62,7 +62,7 @@ void kl_trace(lua_State *L, struct kl_handle *h, unsigned long request,
 
 int kl_core_errname(lua_State *L) {
   char buffer[16];
-  int err = (int)luaL_checkinteger(L, 1);
+  int err = (int)kl_checkinteger(L, 1);
   kl_maxargs(L, 1);
   lua_pushstring(L, kl_errname(err, buffer));
   return 1;
@@ -70,7 +70,7 @@ int kl_core_errname(lua_State *L) {
 
 int kl_core_trace(lua_State *L) {
   kl_maxargs(L, 1);
-  if (!lua_isnoneornil(L, 1)) luaL_checktype(L, 1, LUA_TFUNCTION);
+  if (!lua_isnoneornil(L, 1)) kl_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
   struct kl_context *context = kl_context(L);
   kl_pushcontext(L);

@@ -21,7 +21,7 @@ static void setfield(lua_State *L, int idx, const char *name, int value) {
 static int vcpu_close(lua_State *L) {
   struct kl_vcpu *v = kl_check(L, 1, &kl_vcpu_class);
   if (v->is_running)
-    return luaL_error(L, "kvm.vcpu is running: close it after run returns");
+    return kl_error(L, "kvm.vcpu is running: close it after run returns");
   struct kvm_run *run = v->run;
   kl_stoptimer(v);
   kl_freering(v);
@@ -104,8 +104,8 @@ const struct kl_class kl_vcpu_class = {
 
 /* A name that is neither a field nor a method. */
 static int vcpu_missing(lua_State *L) {
-  return luaL_error(L, "kvm.vcpu has no field or method '%s'",
-                    luaL_tolstring(L, 2, NULL));
+  return kl_error(L, "kvm.vcpu has no field or method '%s'",
+                  luaL_tolstring(L, 2, NULL));
 }
 
 void kl_openvcpu(lua_State *L) {

@@ -46,7 +46,7 @@ int kl_vm_create_vcpu(lua_State *L) {
 int kl_vm_create_device(lua_State *L) {
   struct kl_vm *vm = kl_checkvm(L, 1);
   kl_maxargs(L, 3);
-  luaL_checkany(L, 2);
+  kl_checkany(L, 2);
   static const char *const names[] = {"test", NULL};
   struct kvm_create_device arg = {0};
   arg.type = (uint32_t)kl_toconstant(L, 2, "DEVICE", "device type", UINT32_MAX);

@@ -6,6 +6,9 @@ local core = require "kvm.core"
 local M = {}
 for name, value in pairs(core) do M[name] = value end
 
+-- Errors name the line of the script, not the one in a file beside this.
+core.layer()
+
 --- Methods that the Lua layer adds to the core's classes.
 require "kvm.memory"
 
@@ -19,6 +22,7 @@ local function descriptor(object) return object.fd end -- raises when closed
 ---@return kvm.vm
 ---Raises a kvm.error: KVM_CREATE_VM, open.
 function M.create_vm(type)
+  if type == M then error("call it with a dot: kvm.create_vm()", 2) end
   if not shared or not pcall(descriptor, shared) then
     shared = core.open()
   end

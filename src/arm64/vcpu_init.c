@@ -28,15 +28,15 @@ static int unknown(lua_State *L, const char *name) {
   }
   luaL_addchar(&b, ')');
   luaL_pushresult(&b);
-  return luaL_argerror(L, 2, lua_tostring(L, -1));
+  return kl_argerror(L, 2, lua_tostring(L, -1));
 }
 
 /* Sets the bit of the feature whose name is at the top of the stack. */
 static void setfeature(lua_State *L, struct kvm_vcpu_init *init) {
   if (lua_type(L, -1) != LUA_TSTRING) {
-    luaL_argerror(L, 2,
-                  lua_pushfstring(L, "a feature's name expected, got %s",
-                                  luaL_typename(L, -1)));
+    kl_argerror(L, 2,
+                lua_pushfstring(L, "a feature's name expected, got %s",
+                                luaL_typename(L, -1)));
   }
   const char *name = lua_tostring(L, -1);
   for (uint32_t i = 0; i < KL_COUNT(names); i++) {

@@ -51,13 +51,13 @@ int kl_arm64_mte_copy_tags(lua_State *L) {
   struct kl_vm *vm = kl_checkvm(L, 1);
   kl_maxargs(L, 4);
   struct kvm_arm_copy_mte_tags arg = {
-      .guest_ipa = (uint64_t)luaL_checkinteger(L, 2),
+      .guest_ipa = (uint64_t)kl_checkinteger(L, 2),
       .length = kl_checkrange(L, 3, "size", MTE_GRANULE, INT32_MAX)};
   size_t given, n = arg.length / MTE_GRANULE;
   bool set = !lua_isnoneornil(L, 4);
   unsigned char *tags = memset(lua_newuserdatauv(L, n, 0), 0, n);
   if (set) {
-    const char *bytes = luaL_checklstring(L, 4, &given);
+    const char *bytes = kl_checklstring(L, 4, &given);
     if (given != n)
       kl_badarg(L, 4, "%zu tags for 0x%llx bytes, %zu expected", given,
                 (unsigned long long)arg.length, n);

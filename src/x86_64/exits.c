@@ -55,12 +55,12 @@ static void set_iodata(lua_State *L, unsigned char *page, size_t run_size) {
   size_t n, given;
   unsigned char *p = iodata(page, run_size, &n);
   if (lua_type(L, -1) != LUA_TSTRING)
-    luaL_error(L, "exit.data: a byte string expected, got %s",
-               luaL_typename(L, -1));
+    kl_error(L, "exit.data: a byte string expected, got %s",
+             luaL_typename(L, -1));
   const char *bytes = lua_tolstring(L, -1, &given);
   if (p == NULL || given != n)
-    luaL_error(L, "exit.data: %I bytes given, the access has %I",
-               (lua_Integer)given, (lua_Integer)(p != NULL ? n : 0));
+    kl_error(L, "exit.data: %I bytes given, the access has %I",
+             (lua_Integer)given, (lua_Integer)(p != NULL ? n : 0));
   memcpy(p, bytes, n);
 }
 
@@ -80,10 +80,10 @@ static void set_iovalue(lua_State *L, unsigned char *page, size_t run_size) {
   unsigned char *p = iodata(page, run_size, &n);
   uint64_t v = kl_exitinteger(L, "value");
   if (p == NULL || n < size || size > 4)
-    luaL_error(L, "exit.value: the access has no data");
+    kl_error(L, "exit.value: the access has no data");
   if (v >> (8 * size) != 0)
-    luaL_error(L, "exit.value: %I does not fit in %d bits", (lua_Integer)v,
-               (int)(8 * size));
+    kl_error(L, "exit.value: %I does not fit in %d bits", (lua_Integer)v,
+             (int)(8 * size));
   for (size_t i = 0; i < size; i++) p[i] = (unsigned char)(v >> (8 * i));
 }
 

@@ -54,13 +54,13 @@ static uint32_t toindex(lua_State *L, int idx) {
   if (lua_type(L, idx) == LUA_TSTRING) {
     const struct kl_reg *r = kl_findreg(L, NULL, idx, &extra);
     if (kl_arch_reg_groups[r->group].read != kl_x86_readmsr)
-      luaL_error(L, "register '%s' is not an MSR", r->name);
+      kl_error(L, "register '%s' is not an MSR", r->name);
     return (uint32_t)r->id;
   }
   uint64_t i = (uint64_t)lua_tointegerx(L, idx, &is_int);
   if (!is_int || i > UINT32_MAX)
-    luaL_error(L, "an MSR's index (0 to 0xffffffff) or name expected, got %s",
-               luaL_tolstring(L, idx, NULL));
+    kl_error(L, "an MSR's index (0 to 0xffffffff) or name expected, got %s",
+             luaL_tolstring(L, idx, NULL));
   return (uint32_t)i;
 }
 
@@ -70,15 +70,15 @@ static uint64_t tovalue(lua_State *L, int idx, uint32_t index) {
   if (!is_int || lua_type(L, idx) != LUA_TNUMBER) {
     char text[32];
     snprintf(text, sizeof text, "MSR 0x%" PRIx32, index);
-    luaL_error(L, "%s: an integer expected, got %s", text,
-               luaL_tolstring(L, idx, NULL));
+    kl_error(L, "%s: an integer expected, got %s", text,
+             luaL_tolstring(L, idx, NULL));
   }
   return v;
 }
 
 /* Pushes room for n entries. */
 static struct kvm_msrs *pushmsrs(lua_State *L, lua_Integer n) {
-  luaL_argcheck(L, n <= MOST, 2, "too many MSRs");
+  kl_argcheck(L, n <= MOST, 2, "too many MSRs");
   struct kvm_msrs *m =
       lua_newuserdatauv(L, sizeof *m + (size_t)n * sizeof m->entries[0], 0);
   *m = (struct kvm_msrs){.nmsrs = (uint32_t)n};
@@ -119,7 +119,7 @@ static int refused(lua_State *L, const char *ioctl, const struct kvm_msrs *m,
 int kl_x86_get_msrs(lua_State *L) {
   struct kl_handle *h = kl_checkhandle(L, 1);
   kl_maxargs(L, 2);
-  luaL_checktype(L, 2, LUA_TTABLE);
+  kl_checktype(L, 2, LUA_TTABLE);
   lua_Integer n = (lua_Integer)lua_rawlen(L, 2);
   struct kvm_msrs *m = pushmsrs(L, n);
   for (lua_Integer i = 0; i < n; i++) {
@@ -144,8 +144,8 @@ static struct kvm_msr_entry toentry(lua_State *L, lua_Integer i) {
   static const char *const names[] = {"index", "data", NULL};
   struct kvm_msr_entry e = {0};
   if (!lua_istable(L, -1))
-    luaL_error(L, "entry %I is a %s, expected {index = , data = }", i,
-               luaL_typename(L, -1));
+    kl_error(L, "entry %I is a %s, expected {index = , data = }", i,
+             luaL_typename(L, -1));
   kl_checkoptions(L, lua_gettop(L), names);
   lua_getfield(L, -1, "index");
   e.index = toindex(L, -1);
@@ -169,7 +169,7 @@ static struct kvm_msrs *pushentries(lua_State *L) {
   lua_pop(L, 1);
   for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) n++;
   if (is_list && n != (lua_Integer)lua_rawlen(L, 2))
-    luaL_argerror(L, 2, "a list of entries has no other keys");
+    kl_argerror(L, 2, "a list of entries has no other keys");
   struct kvm_msrs *m = pushmsrs(L, n);
   if (is_list) {
     for (; i < n; i++) {
@@ -192,7 +192,7 @@ static struct kvm_msrs *pushentries(lua_State *L) {
 int kl_x86_set_msrs(lua_State *L) {
   struct kl_vcpu *v = kl_checkvcpu(L, 1);
   kl_maxargs(L, 2);
-  luaL_checktype(L, 2, LUA_TTABLE);
+  kl_checktype(L, 2, LUA_TTABLE);
   const struct kvm_msrs *m = pushentries(L);
   int r = m->nmsrs > 0 ? kl_ioctl(L, &v->handle, KVM_SET_MSRS, m) : 0;
   if (r < 0) return kl_failargs(L, 2, "KVM_SET_MSRS", errno, NULL);

@@ -17,8 +17,8 @@ static uint32_t field32(lua_State *L, int idx, const char *name,
   int is_int = 1;
   lua_Integer v = lua_isnil(L, -1) ? otherwise : lua_tointegerx(L, -1, &is_int);
   if (!is_int || v < 0 || v > UINT32_MAX)
-    luaL_error(L, "kvm_msr_filter_range.%s: %s is not an integer of 32 bits",
-               name, luaL_tolstring(L, -1, NULL));
+    kl_error(L, "kvm_msr_filter_range.%s: %s is not an integer of 32 bits",
+             name, luaL_tolstring(L, -1, NULL));
   lua_pop(L, 1);
   return (uint32_t)v;
 }
@@ -41,19 +41,19 @@ static void tobitmap(lua_State *L, int idx, struct kvm_msr_filter_range *r,
   const char *bytes = NULL;
   if (lua_getfield(L, idx, "bitmap") != LUA_TNIL) {
     if (lua_type(L, -1) != LUA_TSTRING)
-      luaL_error(L,
-                 "kvm_msr_filter_range.bitmap: a byte string expected, got "
-                 "%s",
-                 luaL_typename(L, -1));
+      kl_error(L,
+               "kvm_msr_filter_range.bitmap: a byte string expected, got "
+               "%s",
+               luaL_typename(L, -1));
     bytes = lua_tolstring(L, -1, &n);
     if (r->nmsrs == 0) r->nmsrs = n < MOST_MSRS ? (uint32_t)n * 8 : UINT32_MAX;
   }
   if (r->nmsrs == 0 || r->nmsrs > MOST_MSRS)
-    luaL_error(L, "kvm_msr_filter_range.nmsrs: %I MSRs, a range has 1 to %d",
-               (lua_Integer)r->nmsrs, MOST_MSRS);
+    kl_error(L, "kvm_msr_filter_range.nmsrs: %I MSRs, a range has 1 to %d",
+             (lua_Integer)r->nmsrs, MOST_MSRS);
   if (bytes != NULL && n != ((size_t)r->nmsrs + 7) / 8)
-    luaL_error(L, "kvm_msr_filter_range.bitmap: %I bytes given for %I MSRs",
-               (lua_Integer)n, (lua_Integer)r->nmsrs);
+    kl_error(L, "kvm_msr_filter_range.bitmap: %I bytes given for %I MSRs",
+             (lua_Integer)n, (lua_Integer)r->nmsrs);
   if (bytes != NULL) memcpy(room, bytes, n);
   r->bitmap = room;
   lua_pop(L, 1);
@@ -83,10 +83,10 @@ int kl_x86_set_msr_filter(lua_State *L) {
   filter.flags =
       (uint32_t)flags(L, 2, "MSR_FILTER_DEFAULT", "kvm_msr_filter.flags");
   if (lua_getfield(L, 2, "ranges") == LUA_TNIL) lua_newtable(L);
-  luaL_argexpected(L, lua_istable(L, -1), 2, "ranges = a list");
+  kl_argexpected(L, lua_istable(L, -1), 2, "ranges = a list");
   size_t n = lua_rawlen(L, -1);
   if (n > KVM_MSR_FILTER_MAX_RANGES)
-    return luaL_argerror(L, 2, "a filter has at most 16 ranges");
+    return kl_argerror(L, 2, "a filter has at most 16 ranges");
   int ranges = lua_gettop(L);
   size_t size = n * KVM_MSR_FILTER_MAX_BITMAP_SIZE;
   unsigned char *room = memset(lua_newuserdatauv(L, size, 0), 0, size);

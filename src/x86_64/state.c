@@ -18,7 +18,7 @@ static const char *databytes(lua_State *L, size_t *n) {
   *n = 0;
   if (lua_getfield(L, 2, "data") == LUA_TNIL) return "";
   if (lua_type(L, -1) != LUA_TSTRING)
-    luaL_error(L, "data: a byte string expected, got %s", luaL_typename(L, -1));
+    kl_error(L, "data: a byte string expected, got %s", luaL_typename(L, -1));
   return lua_tolstring(L, -1, n);
 }
 
@@ -57,12 +57,12 @@ static void tobytes(lua_State *L, const char *name, char *to, size_t room) {
   size_t n;
   if (lua_getfield(L, 2, name) != LUA_TNIL) {
     if (lua_type(L, -1) != LUA_TSTRING)
-      luaL_error(L, "kvm_xsave.%s: a byte string expected, got %s", name,
-                 luaL_typename(L, -1));
+      kl_error(L, "kvm_xsave.%s: a byte string expected, got %s", name,
+               luaL_typename(L, -1));
     const char *bytes = lua_tolstring(L, -1, &n);
     if (n != room)
-      luaL_error(L, "kvm_xsave.%s: %I bytes given, it takes %I", name,
-                 (lua_Integer)n, (lua_Integer)room);
+      kl_error(L, "kvm_xsave.%s: %I bytes given, it takes %I", name,
+               (lua_Integer)n, (lua_Integer)room);
     memcpy(to, bytes, n);
   }
   lua_pop(L, 1);
@@ -115,9 +115,9 @@ int kl_x86_set_nested_state(lua_State *L) {
   struct kl_vcpu *v = kl_checkvcpu(L, 1);
   size_t n;
   kl_maxargs(L, 2);
-  luaL_checktype(L, 2, LUA_TTABLE);
+  kl_checktype(L, 2, LUA_TTABLE);
   const char *data = databytes(L, &n);
-  luaL_argcheck(L, n <= MOST_NESTED, 2, "data is too long");
+  kl_argcheck(L, n <= MOST_NESTED, 2, "data is too long");
   struct kvm_nested_state *s =
       memset(lua_newuserdatauv(L, HEADER + n, 0), 0, HEADER + n);
   memcpy((char *)s + HEADER, data, n);

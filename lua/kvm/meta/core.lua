@@ -76,6 +76,12 @@ function core.trace(listener) end
 ---@return number
 function core.clock() end
 
+---Makes the files in the directory of the calling chunk the Lua layer: what
+---kvm.core raises names the line of the script, not one of theirs. `require
+---"kvm"` does so.
+---Usage: `kvm.layer()`
+function core.layer() end
+
 ---The name of an error number.
 ---Usage: `print(kvm.errname(22)) --> EINVAL`
 ---@param errno integer
