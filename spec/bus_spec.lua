@@ -68,8 +68,9 @@ describe("a device", function()
   end)
 
   it("may return nothing else", function()
-    for text, value in pairs { number = 1.5, string = "five", table = {},
-                               boolean = true, ["function"] = print } do
+    for text, value in pairs { ["number (1.5)"] = 1.5, string = "five",
+                               table = {}, boolean = true,
+                               ["function"] = print } do
       local g <close> = machine.start "load"
       g.vm:on_mmio(MMIO, 0x10, recorder(value))
       raises(("returned a %s, an integer expected")
@@ -86,6 +87,17 @@ describe("a device", function()
     h.vm:on_mmio(MMIO, 0x20, { write = print })
     raises(("the device at mmio 0x%x has no method 'read'"):format(MMIO),
       h.run, h)
+  end)
+
+  it("of something else for a method raises, at the line that runs", function()
+    local g <close> = machine.start "echo"
+    g.vm:on_mmio(MMIO, 0x20, { read = 7 })
+    local ok, err = pcall(function() g.cpu:run() end)
+    assert.is_false(ok)
+    local line = debug.getinfo(1, "l").currentline - 2
+    assert.equal(("spec/bus_spec.lua:%d: the device at mmio 0x%x has a number "
+      .. "for its method 'read', a function expected"):format(line, MMIO),
+      err:match "^[^\n]*":gsub("^%./", ""), nil)
   end)
 
   it("may have its methods from a metatable", function()

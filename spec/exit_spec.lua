@@ -79,6 +79,13 @@ describe("an exit", function()
     assert.equal("kvm.exit (closed)", tostring(exit))
   end)
 
+  it("prints no data that the guest is still to be given", function()
+    local g <close> = machine.start "load"
+    local _, exit = g:run()
+    assert.equal(("mmio gpa=0x%x size=4 is_write=false"):format(MMIO + 8),
+      tostring(exit))
+  end)
+
   it("closes with its vCPU", function()
     local g <close> = machine.start "count"
     local _, exit = g.cpu:run()

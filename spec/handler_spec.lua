@@ -156,6 +156,15 @@ describe("a handler that runs", function()
     assert.truthy(message:find("is running already", 1, true))
   end)
 
+  it("another vCPU whose handler raises gives one traceback", function()
+    local inner <close> = counting(function() error "no such register" end)
+    local g <close> = counting(function() inner.cpu:run() end)
+    local ok, err = pcall(g.cpu.run, g.cpu)
+    assert.is_false(ok)
+    local _, n = err:gsub("\nstack traceback:\n", "")
+    assert.equal(1, n)
+  end)
+
   it("another vCPU is stopped by its own timeout", function()
     local other <close> = machine.start "endless"
     local reason

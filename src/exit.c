@@ -298,22 +298,63 @@ static int exit_pairs(lua_State *L) {
 
 /* ---- printing ------------------------------------------------------------ */
 
-/* The value at the top as text. */
-static void format(lua_State *L, char text[80]) {
-  if (lua_type(L, -1) == LUA_TSTRING) {
-    size_t n, at = 0;
-    const char *s = lua_tolstring(L, -1, &n);
-    for (size_t i = 0; i < n && i < 24; i++)
-      at += (size_t)snprintf(text + at, 80 - at, "%02x", (unsigned char)s[i]);
-    snprintf(text + at, 80 - at, "%s", n > 24 ? "..." : "");
-  } else if (lua_isinteger(L, -1)) {
-    long long v = lua_tointeger(L, -1);
-    snprintf(text, 80, v >= 0 && v < 10 ? "%lld" : "%#llx", v);
-  } else if (lua_isboolean(L, -1)) {
-    snprintf(text, 80, "%s", lua_toboolean(L, -1) ? "true" : "false");
-  } else {
-    snprintf(text, 80, "(%s)", luaL_typename(L, -1));
+/* data and *_bytes are bytes; other strings are names. */
+static bool isbytes(const char *name) {
+  return strcmp(name, "data") == 0 || strstr(name, "_bytes") != NULL;
+}
+
+static void addbytes(luaL_Buffer *b, const char *bytes, size_t n) {
+  char text[3];
+  for (size_t i = 0; i < n && i < 24; i++) {
+    snprintf(text, sizeof text, "%02x", (unsigned char)bytes[i]);
+    luaL_addstring(b, text);
   }
+  if (n > 24) luaL_addstring(b, "...");
+}
+
+static void addinteger(luaL_Buffer *b, long long v) {
+  char text[24];
+  snprintf(text, sizeof text, v >= 0 && v < 10 ? "%lld" : "%#llx", v);
+  luaL_addstring(b, text);
+}
+
+static void addlist(luaL_Buffer *b, int list) {
+  lua_State *L = b->L;
+  lua_Integer n = (lua_Integer)lua_rawlen(L, list);
+  luaL_addchar(b, '[');
+  for (lua_Integer i = 1; i <= n; i++) {
+    if (i > 1) luaL_addchar(b, ' ');
+    lua_rawgeti(L, list, i);
+    lua_Integer element = lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    addinteger(b, element);
+  }
+  luaL_addchar(b, ']');
+}
+
+/* Adds the value at an index, which is none of the buffer's. */
+static void addvalue(luaL_Buffer *b, const char *name, int value) {
+  lua_State *L = b->L;
+  size_t n;
+  const char *s;
+  if (lua_type(L, value) == LUA_TSTRING) {
+    s = lua_tolstring(L, value, &n);
+    if (isbytes(name))
+      addbytes(b, s, n);
+    else
+      luaL_addlstring(b, s, n);
+  } else if (lua_isinteger(L, value)) {
+    addinteger(b, lua_tointeger(L, value));
+  } else if (lua_istable(L, value)) {
+    addlist(b, value);
+  } else {
+    luaL_addstring(b, lua_toboolean(L, value) ? "true" : "false");
+  }
+}
+
+/* What the guest is to be answered is not there yet. */
+static bool isanswer(const struct kl_vcpu *v, const struct kl_exit_field *f) {
+  return f->writable && turn(v) != NULL && !iswrite(v);
 }
 
 static int exit_tostring(lua_State *L) {
@@ -325,20 +366,23 @@ static int exit_tostring(lua_State *L) {
   }
   size_t n = pagesize(v);
   const unsigned char *copy = pushpage(L, v);
+  lua_pushnil(L); /* the field's value */
+  int value = lua_gettop(L);
   luaL_Buffer b;
   luaL_buffinit(L, &b);
   luaL_addstring(&b, kl_reasonname(v->shown.exits, reason));
   const struct kl_exit_row *row = kl_exitrow(v->shown.exits, reason);
   const struct kl_exit_field *f = row != NULL ? row->fields : NULL;
   for (; f != NULL && f->name != NULL; f++) {
-    char text[80];
+    checkpage(L, v);
+    if (isanswer(v, f)) continue;
     kl_pushexitfield(L, f, copy, n);
-    format(L, text);
-    lua_pop(L, 1);
+    lua_replace(L, value);
+    if (lua_isnil(L, value)) continue;
     luaL_addchar(&b, ' ');
     luaL_addstring(&b, f->name);
     luaL_addchar(&b, '=');
-    luaL_addstring(&b, text);
+    addvalue(&b, f->name, value);
   }
   luaL_pushresult(&b);
   return 1;

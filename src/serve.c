@@ -3,6 +3,7 @@
  * without touching Lua, and its method is called. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "arch.h"
 #include "bus.h"
@@ -87,32 +88,46 @@ static inline void store(unsigned char *p, uint32_t size, uint64_t v) {
   for (uint32_t i = 0; i < size; i++) p[i] = (unsigned char)(v >> (8 * i));
 }
 
-static KL_COLD int nomethod(lua_State *L, const struct target *t, int method) {
-  char text[120];
-  snprintf(text, sizeof text,
-           "the device at %s 0x%" PRIx64 " has no method '%s'",
-           kl_bus_names[t->access.bus], t->access.address - t->offset,
-           method_names[method - READ]);
-  return kl_error(L, "%s", text);
+/* The value at the top is not a function: fine when it can be called. */
+static KL_COLD void notfunction(lua_State *L, const struct target *t,
+                                int method) {
+  if (luaL_getmetafield(L, -1, "__call") != LUA_TNIL) {
+    lua_pop(L, 1);
+    return;
+  }
+  char text[160];
+  int used =
+      snprintf(text, sizeof text, "the device at %s 0x%" PRIx64 " has ",
+               kl_bus_names[t->access.bus], t->access.address - t->offset);
+  const char *name = method_names[method - READ];
+  if (lua_isnil(L, -1))
+    snprintf(text + used, sizeof text - (size_t)used, "no method '%s'", name);
+  else
+    snprintf(text + used, sizeof text - (size_t)used,
+             "a %s for its method '%s', a function expected",
+             luaL_typename(L, -1), name);
+  kl_error(L, "%s", text);
 }
 
 /* Pushes a method of the device, the device and the offset. The method is
  * looked up every time: a script may replace it while the guest runs. */
 static inline void pushcall(lua_State *L, const struct target *t, int method) {
   lua_pushvalue(L, method);
-  if (lua_gettable(L, DEVICE) == LUA_TNIL) nomethod(L, t, method);
+  if (lua_gettable(L, DEVICE) != LUA_TFUNCTION) notfunction(L, t, method);
   lua_pushvalue(L, DEVICE);
   lua_pushinteger(L, (lua_Integer)t->offset);
 }
 
 static KL_COLD int badresult(lua_State *L, const struct target *t,
                              const char *name) {
-  char text[160];
+  char text[160], value[40] = "";
+  if (lua_type(L, -1) == LUA_TNUMBER)
+    snprintf(value, sizeof value, " (%.14g)", lua_tonumber(L, -1));
   snprintf(text, sizeof text,
            "%s of the device at %s 0x%" PRIx64
-           " returned a %s, an integer expected",
+           " returned a %s%s, an integer expected",
            name, kl_bus_names[t->access.bus], t->access.address,
-           luaL_typename(L, -1));
+           luaL_typename(L, -1), value);
   return kl_error(L, "%s", text);
 }
 
@@ -214,10 +229,12 @@ static int serve(lua_State *L) {
   return 0;
 }
 
-/* The message handler: a string gets the handler's traceback. */
+/* The message handler: a string gets the handler's traceback, once: a handler
+ * may have run another vCPU, whose handler raised it. */
 static int addtraceback(lua_State *L) {
-  if (lua_type(L, 1) == LUA_TSTRING)
-    luaL_traceback(L, L, lua_tostring(L, 1), 1);
+  const char *text = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL;
+  if (text != NULL && strstr(text, "\nstack traceback:\n") == NULL)
+    luaL_traceback(L, L, text, 1);
   return 1;
 }
 

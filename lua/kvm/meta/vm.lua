@@ -193,7 +193,8 @@ function vm:unregister_coalesced_mmio(zone) end
 ---access instead of coming back with an mmio exit. The device is any object with
 ---`read(self, offset, size)`, which returns an integer (nil: all bits set), and
 ---`write(self, offset, value, size)`; offsets count from the range's begin, in
----bytes. The methods are looked up at each access. What they raise, `run` raises.
+---bytes. The methods are looked up at each access. What they raise, `run` raises:
+---objects as they are, strings with the traceback of the method.
 ---Usage: `vm:on_mmio(0x9000000, 0x1000, uart)`
 ---@param gpa integer
 ---@param size integer in bytes; an access that leaves the range is not the device's
