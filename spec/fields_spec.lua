@@ -60,8 +60,8 @@ describe("a struct of bytes", function()
   end)
 
   it("is long enough, and of a struct that exists", function()
-    raises("no such struct", kvm.decode, "kvm_nonsense", "")
-    raises("shorter than the struct", kvm.decode, "kvm_mp_state", "abc")
+    raises("no struct 'kvm_nonsense'", kvm.decode, "kvm_nonsense", "")
+    raises("3 bytes, struct kvm_mp_state has 4", kvm.decode, "kvm_mp_state", "abc")
     raises("string expected", kvm.decode, "kvm_mp_state", {})
     raises("surplus argument", kvm.decode, "kvm_mp_state", "abcd", 1)
     assert.equal(0x64636261, kvm.decode("kvm_mp_state", "abcdefgh").mp_state)
@@ -198,7 +198,7 @@ describe("a table", function()
                                                      0x40 })
     assert.equal(0, flags {})
     for text, value in pairs {
-      ["kvm_msi.flags: unknown name 'NOPE' (the names are the keys of kvm.MSI)"]
+      ["kvm_msi.flags: unknown name 'NOPE': the names are the keys of kvm.MSI"]
         = { "VALID_DEVID", "NOPE" },
       ["kvm_msi.flags: unknown name '1'"] = "1",
       ["a name or a list of names expected, got boolean"] = { false },

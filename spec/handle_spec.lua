@@ -227,10 +227,31 @@ describe("capabilities", function()
     end
   end)
 
+  it("take flags by name where their first argument is flags", function()
+    local fresh <close> = kvm.create_vm()
+    raises("flags of the capability: unknown name 'ENABLE'", fresh.enable_cap,
+      fresh, "MANUAL_DIRTY_LOG_PROTECT2", "ENABLE")
+    assert.equal(0, fresh:enable_cap("MANUAL_DIRTY_LOG_PROTECT2",
+      { "MANUAL_PROTECT_ENABLE", "INITIALLY_SET" }))
+    raises("number expected, got string", fresh.enable_cap, fresh, "HALT_POLL",
+      "MANUAL_PROTECT_ENABLE")
+  end)
+
+  it("suggest the method that was meant", function()
+    raises("kvm.vm has no field or method 'mapp' (did you mean 'map'?)",
+      function() vm:mapp() end)
+    local cpu <close> = kvm.create_vm():create_vcpu()
+    raises("kvm.vcpu has no field or method 'get_mpstate' (did you mean "
+      .. "'get_mp_state'?)", function() cpu:get_mpstate() end)
+  end)
+
   it("have names that are checked", function()
-    raises("capability: unknown name 'NONSENSE' (the names are the keys of "
-      .. "kvm.CAP)", vm.check_extension, vm, "NONSENSE")
-    raises("unknown name 'irqchip'", vm.check_extension, vm, "irqchip")
+    raises("capability: unknown name 'NONSENSE': the names are the keys of "
+      .. "kvm.CAP", vm.check_extension, vm, "NONSENSE")
+    raises("unknown name 'irqchip' (did you mean 'IRQCHIP'?)",
+      vm.check_extension, vm, "irqchip")
+    raises("'KVM_CAP_IRQFD' (did you mean 'IRQFD'?)", vm.check_extension, vm,
+      "KVM_CAP_IRQFD")
     raises("capability 0xffffffffffffffff is outside 0x0..0x7fffffff",
       vm.check_extension, vm, -1)
     raises("capability 0x80000000 is outside", vm.check_extension, vm, 1 << 31)

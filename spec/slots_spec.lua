@@ -112,7 +112,7 @@ describe("vm:set_user_memory_region", function()
     vm:set_user_memory_region { slot = 1, guest_phys_addr = 0, memory = ram }
     raises(pages "EINVAL: slot 1 has P4 bytes and cannot change to P1",
       set { slot = 1, guest_phys_addr = 0, memory = ram, memory_size = PAGE })
-    raises("EINVAL: slot 1 exists, and its memory cannot change: delete it",
+    raises("EINVAL: slot 1 exists, and its memory cannot change: vm:unmap(0x0) first",
       set { slot = 1, guest_phys_addr = 0, memory = kvm.memory(4 * PAGE) })
     if vm:check_extension("READONLY_MEM") ~= 0 then
       raises("EINVAL: slot 1 exists, and the flag READONLY cannot change",
@@ -129,6 +129,8 @@ describe("vm:set_user_memory_region", function()
   end)
 
   it("explains a slot number that the host does not have", function()
+    raises("slot 0x20001 is slot 1 of address space 2, which this machine does "
+      .. "not have", set { slot = 0x20001, guest_phys_addr = 0, memory = ram })
     raises("slot 65000 is beyond the", set { slot = 65000,
       guest_phys_addr = 0, memory = ram })
     raises("slot 0x100000000 does not fit in 32 bits",

@@ -23,6 +23,14 @@ struct kl_group {
 };
 extern const struct kl_group kl_arch_groups[];
 
+/* Capabilities of its own whose first argument is flags, and the constants that
+ * name them. Ends with a NULL group. */
+struct kl_cap_flags {
+  uint32_t cap;
+  const char *group;
+};
+extern const struct kl_cap_flags kl_arch_cap_flags[];
+
 /* Exits that are its own or that carry more here: a row with the reason of a
  * common row replaces that one. Ends with a NULL name. */
 extern const struct kl_exit_row kl_arch_exits[];

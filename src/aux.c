@@ -4,10 +4,21 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "suggest.h"
+
 /* Keys of the registry. */
 static const char constants_key[] = "kvm.constants";
 
 /* ---- classes ------------------------------------------------------------- */
+
+int kl_nomember(lua_State *L, const char *class, int methods, int getters) {
+  const char *name = luaL_tolstring(L, 2, NULL);
+  struct kl_suggestion s = kl_suggest(name);
+  kl_considerkeys(L, methods, &s);
+  if (getters != 0) kl_considerkeys(L, getters, &s);
+  return kl_error(L, "%s has no field or method '%s'%s", class, name,
+                  kl_pushsuggestion(L, &s));
+}
 
 /* obj.name: a method, or what the getter of that name returns.
  * Upvalues: methods, getters, class name. */
@@ -17,9 +28,8 @@ static int index_object(lua_State *L) {
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TNIL)
-    return kl_error(L, "%s has no field or method '%s'",
-                    lua_tostring(L, lua_upvalueindex(3)),
-                    luaL_tolstring(L, 2, NULL));
+    return kl_nomember(L, lua_tostring(L, lua_upvalueindex(3)),
+                       lua_upvalueindex(1), lua_upvalueindex(2));
   lua_pushvalue(L, 1);
   lua_call(L, 1, 1);
   return 1;
@@ -168,8 +178,11 @@ static int pushgroup(lua_State *L, const char *group, bool create) {
  * without a name are nil. Upvalue: the group. */
 static int missingconstant(lua_State *L) {
   if (lua_type(L, 2) != LUA_TSTRING) return 0;
-  return kl_error(L, "kvm.%s has no '%s'", lua_tostring(L, lua_upvalueindex(1)),
-                  lua_tostring(L, 2));
+  struct kl_suggestion s = kl_suggest(lua_tostring(L, 2));
+  kl_considerkeys(L, 1, &s);
+  return kl_error(L, "kvm.%s has no '%s'%s",
+                  lua_tostring(L, lua_upvalueindex(1)), s.wrong,
+                  kl_pushsuggestion(L, &s));
 }
 
 void kl_newconstants(lua_State *L, const char *group,
@@ -198,6 +211,26 @@ int kl_constantname(lua_State *L, const char *group, int64_t value) {
   return type;
 }
 
+/* Raises for a name that the group, second from the top, lacks. "KVM_CAP_X" is
+ * meant to be "X". */
+static int unknownflag(lua_State *L, const char *name, const char *group,
+                       const char *what) {
+  struct kl_suggestion s = kl_suggest(name);
+  if (lua_istable(L, -2)) {
+    size_t n = strlen(group);
+    bool is_long = strncmp(name, "KVM_", 4) == 0 &&
+                   strncmp(name + 4, group, n) == 0 && name[4 + n] == '_';
+    lua_pushstring(L, is_long ? name + 5 + n : name);
+    if (lua_rawget(L, -3) == LUA_TNUMBER)
+      s.best = name + 5 + n;
+    else
+      kl_considerkeys(L, -3, &s);
+  }
+  return kl_error(L,
+                  "%s: unknown name '%s'%s: the names are the keys of kvm.%s",
+                  what, name, kl_pushsuggestion(L, &s), group);
+}
+
 /* The value of the name at the top, which is popped. */
 static uint64_t flagvalue(lua_State *L, const char *group, const char *what) {
   if (lua_isinteger(L, -1)) {
@@ -212,10 +245,8 @@ static uint64_t flagvalue(lua_State *L, const char *group, const char *what) {
   luaL_checkstack(L, 8, NULL);
   pushgroup(L, group, false);
   lua_pushvalue(L, -2);
-  if (!lua_istable(L, -2) || lua_rawget(L, -2) != LUA_TNUMBER) {
-    kl_error(L, "%s: unknown name '%s' (the names are the keys of kvm.%s)",
-             what, lua_tostring(L, -3), group);
-  }
+  if (!lua_istable(L, -2) || lua_rawget(L, -2) != LUA_TNUMBER)
+    unknownflag(L, lua_tostring(L, -3), group, what);
   uint64_t v = (uint64_t)lua_tointeger(L, -1);
   lua_pop(L, 3);
   return v;

@@ -59,6 +59,10 @@ static inline void *kl_test(lua_State *L, int idx,
 /* The object at idx; raises an argument error when it is not of the class. */
 void *kl_check(lua_State *L, int idx, const struct kl_class *class);
 
+/* Raises for the key at index 2 that an object of a class lacks, and suggests
+ * one of the tables of methods and of getters (0: none). */
+int kl_nomember(lua_State *L, const char *class, int methods, int getters);
+
 /* Raises unless the function was called with at most max arguments. */
 void kl_maxargs(lua_State *L, int max);
 

@@ -31,8 +31,10 @@ static const struct kl_hint hints[] = {
      "every vCPU of a VM has an id of its own: leave the id out and the next "
      "free one is taken"},
     {"KVM_CREATE_VCPU", EINVAL,
-     "the id is beyond check_extension('MAX_VCPU_ID'), or the in-kernel "
-     "interrupt controller allows fewer"},
+     "the VM has as many as it can (check_extension('MAX_VCPUS')), the id is "
+     "beyond check_extension('MAX_VCPU_ID'), or the in-kernel interrupt "
+     "controller allows "
+     "fewer"},
     {"KVM_CREATE_DEVICE", ENODEV,
      "this host has no such device: ask first with test = true"},
     {"KVM_CREATE_DEVICE", EEXIST, "a VM takes one device of this type"},
@@ -40,13 +42,23 @@ static const struct kl_hint hints[] = {
      "the device has no such attribute: has_device_attr tells"},
     {"KVM_GET_DEVICE_ATTR", ENXIO,
      "the device has no such attribute: has_device_attr tells"},
-    {"KVM_SET_USER_MEMORY_REGION", EEXIST, "delete or move the other slot"},
+    {"KVM_SET_USER_MEMORY_REGION", EEXIST, "vm:unmap the other slot first"},
     {"KVM_IRQ_LINE", ENXIO,
      "there is no in-kernel interrupt controller: create_irqchip first"},
     {"KVM_IRQFD", EINVAL,
-     "an irqfd needs an in-kernel interrupt controller and a routed GSI"},
+     "an irqfd needs an in-kernel interrupt controller and a routed GSI, and "
+     "fd "
+     "is an eventfd: kvm.eventfd()"},
     {"KVM_IRQFD", EAGAIN,
      "an irqfd needs an in-kernel interrupt controller, initialised"},
+    {"KVM_SET_GSI_ROUTING", EINVAL,
+     "routes need an in-kernel interrupt controller, and each has gsi, type "
+     "and "
+     "what the type needs: {gsi = 1, type = 'IRQCHIP', irqchip = {irqchip = , "
+     "pin = }} or {gsi = 1, type = 'MSI', msi = {}}"},
+    {"KVM_RESET_DIRTY_RINGS", EINVAL,
+     "the VM has no dirty rings: vm:enable_cap('DIRTY_LOG_RING', bytes) before "
+     "the first vCPU"},
     {"KVM_SIGNAL_MSI", EINVAL,
      "an MSI needs an in-kernel interrupt controller that takes MSIs"},
     {"KVM_IOEVENTFD", EEXIST,

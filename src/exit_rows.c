@@ -48,7 +48,9 @@ static void setdata(lua_State *L, unsigned char *page, size_t n) {
   struct kvm_run *run = (void *)page;
   size_t given, len = mmiolen(run);
   if (lua_type(L, -1) != LUA_TSTRING)
-    kl_error(L, "exit.data: a byte string expected, got %s",
+    kl_error(L,
+             "exit.data: a byte string expected, got %s (exit.value takes a "
+             "number)",
              luaL_typename(L, -1));
   const char *bytes = lua_tolstring(L, -1, &given);
   (void)n;

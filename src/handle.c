@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arch.h"
+
 static const char context_key = 0;
 
 static const struct kl_class *const handle_classes[] = {
@@ -135,6 +137,24 @@ static int extension(lua_State *L, struct kl_handle *h, int cap) {
   return h->fd >= 0 ? kl_extension(L, h, cap) : 0;
 }
 
+static const struct kl_cap_flags cap_flags[] = {
+    {KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, "DIRTY_LOG"}, {0, NULL}};
+
+static const char *flaggroup(const struct kl_cap_flags *row, uint32_t cap) {
+  for (; row->group != NULL; row++)
+    if (row->cap == cap) return row->group;
+  return NULL;
+}
+
+/* The first argument of a capability at idx: flags by name, where it has any.
+ */
+static uint64_t firstarg(lua_State *L, int idx, uint32_t cap) {
+  const char *group = flaggroup(cap_flags, cap);
+  if (group == NULL) group = flaggroup(kl_arch_cap_flags, cap);
+  if (group == NULL) return (uint64_t)kl_checkinteger(L, idx);
+  return kl_toflags(L, idx, group, "flags of the capability");
+}
+
 /* enable_cap(cap, args...) or enable_cap{cap=, flags=, args={...}} */
 int kl_handle_enable_cap(lua_State *L) {
   struct kl_handle *h = kl_checkhandle(L, 1);
@@ -146,7 +166,8 @@ int kl_handle_enable_cap(lua_State *L) {
     kl_maxargs(L, 2 + (int)KL_COUNT(cap.args));
     kl_checkany(L, 2);
     cap.cap = (uint32_t)kl_toconstant(L, 2, "CAP", "capability", INT32_MAX);
-    for (int i = 3; i <= lua_gettop(L); i++)
+    if (!lua_isnone(L, 3)) cap.args[0] = firstarg(L, 3, cap.cap);
+    for (int i = 4; i <= lua_gettop(L); i++)
       cap.args[i - 3] = (uint64_t)kl_checkinteger(L, i);
   }
   uint16_t version = 0;

@@ -3,6 +3,7 @@
 #include "exit.h"
 #include "handle.h"
 #include "kvmlua.h"
+#include "option.h"
 #include "trace.h"
 
 static const char *const kinds[] = {"uint",    "int",   "bytes",
@@ -62,8 +63,11 @@ static int core_decode(lua_State *L) {
   const char *bytes = kl_checklstring(L, 2, &n);
   kl_maxargs(L, 2);
   const struct kl_layout *layout = kl_findlayout(name);
-  kl_argcheck(L, layout != NULL, 1, "no such struct");
-  kl_argcheck(L, n >= layout->size, 2, "shorter than the struct");
+  if (layout == NULL)
+    return kl_badarg(L, 1, "no struct '%s': kvm.layouts() has the names", name);
+  if (n < layout->size)
+    return kl_badarg(L, 2, "%zu bytes, struct %s has %u", n, name,
+                     (unsigned)layout->size);
   kl_getstruct(L, layout, bytes);
   return 1;
 }

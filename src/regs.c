@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "suggest.h"
+
 /* Key of the registry: name -> row, as a light userdata. */
 static const char rows_key = 0;
 
@@ -24,38 +26,22 @@ static void pushrows(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &rows_key);
 }
 
-/* How many letters must change to make b of a; 99 when they are long. */
-static int distance(const char *a, const char *b) {
-  enum { MAX = 32 };
-  size_t n = strlen(a), m = strlen(b);
-  int row[MAX + 1];
-  if (n > MAX || m > MAX) return 99;
-  for (size_t j = 0; j <= m; j++) row[j] = (int)j;
-  for (size_t i = 1; i <= n; i++) {
-    int corner = row[0];
-    row[0] = (int)i;
-    for (size_t j = 1; j <= m; j++) {
-      int change = corner + (a[i - 1] != b[j - 1]);
-      int skip = 1 + (row[j] < row[j - 1] ? row[j] : row[j - 1]);
-      corner = row[j];
-      row[j] = change < skip ? change : skip;
-    }
-  }
-  return row[m];
+/* "cs": not a register, but the start of some. */
+static const char *firstof(const char *name) {
+  size_t n = strlen(name);
+  for (const struct kl_reg *r = kl_arch_regs; r->name != NULL && n > 1; r++)
+    if (strncmp(r->name, name, n) == 0 && r->name[n] == '_') return r->name;
+  return NULL;
 }
 
 static int unknown(lua_State *L, const char *name) {
-  const char *best = NULL;
-  int least = strlen(name) > 4 ? 3 : 2;
-  for (const struct kl_reg *r = kl_arch_regs; r->name != NULL; r++) {
-    int d = distance(name, r->name);
-    if (d >= least) continue;
-    least = d;
-    best = r->name;
-  }
-  if (best == NULL) return kl_error(L, "kvm.regs has no register '%s'", name);
-  return kl_error(L, "kvm.regs has no register '%s' (did you mean '%s'?)", name,
-                  best);
+  struct kl_suggestion s = kl_suggest(name);
+  s.best = firstof(name);
+  if (s.best == NULL)
+    for (const struct kl_reg *r = kl_arch_regs; r->name != NULL; r++)
+      kl_consider(&s, r->name);
+  return kl_error(L, "kvm.regs has no register '%s'%s", name,
+                  kl_pushsuggestion(L, &s));
 }
 
 const struct kl_reg *kl_findreg(lua_State *L, struct kl_vcpu *v, int idx,

@@ -57,9 +57,8 @@ static bool resized(struct refusal *r) {
   if (r->old == NULL || r->new->size == r->old->size) return false;
   snprintf(r->why, r->n,
            "slot %" PRIu32 " has 0x%" PRIx64 " bytes and cannot "
-           "change to 0x%" PRIx64 ": delete it first "
-           "(memory_size = 0)",
-           r->new->slot, r->old->size, r->new->size);
+           "change to 0x%" PRIx64 ": vm:unmap(0x%" PRIx64 ") first",
+           r->new->slot, r->old->size, r->new->size, r->old->gpa);
   return true;
 }
 
@@ -74,8 +73,20 @@ static bool changed(struct refusal *r) {
     return false;
   snprintf(r->why, r->n,
            "slot %" PRIu32 " exists, and %s cannot change: "
-           "delete it first (memory_size = 0)",
-           r->new->slot, what);
+           "vm:unmap(0x%" PRIx64 ") first",
+           r->new->slot, what, r->old->gpa);
+  return true;
+}
+
+/* The upper 16 bits of a slot's number are an address space. */
+static bool outside(struct refusal *r) {
+  uint32_t space = r->new->slot >> 16;
+  int n = kl_extension(r->L, &r->vm->handle, KVM_CAP_MULTI_ADDRESS_SPACE);
+  if (space < (uint32_t)(n > 0 ? n : 1)) return false;
+  snprintf(r->why, r->n,
+           "slot 0x%" PRIx32 " is slot %" PRIu32 " of address space %" PRIu32
+           ", which this machine does not have",
+           r->new->slot, r->new->slot & 0xffff, space);
   return true;
 }
 
@@ -115,8 +126,8 @@ void kl_explainslot(lua_State *L, struct kl_vm *vm, const struct kl_region *g,
                       .n = n};
   r.old = kl_findslot(vm->handle.machine, g->slot.slot);
   if (err == EEXIST && overlaps(&r)) return;
-  if (err == EINVAL && (anyunaligned(&r) || missing(&r) || wraps(&r) ||
-                        resized(&r) || changed(&r) || beyond(&r)))
+  if (err == EINVAL && (anyunaligned(&r) || outside(&r) || missing(&r) ||
+                        wraps(&r) || resized(&r) || changed(&r) || beyond(&r)))
     return;
   snprintf(why, n,
            "slot %" PRIu32 " [0x%" PRIx64 ",0x%" PRIx64 ") with flags "

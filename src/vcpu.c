@@ -102,10 +102,9 @@ const struct kl_class kl_vcpu_class = {
     .close = vcpu_close,
 };
 
-/* A name that is neither a field nor a method. */
+/* A name that is neither a field nor a method. Argument 1: the methods. */
 static int vcpu_missing(lua_State *L) {
-  return kl_error(L, "kvm.vcpu has no field or method '%s'",
-                  luaL_tolstring(L, 2, NULL));
+  return kl_nomember(L, kl_vcpu_class.name, 1, 0);
 }
 
 void kl_openvcpu(lua_State *L) {

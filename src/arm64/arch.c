@@ -39,6 +39,12 @@ const struct kl_hint kl_arch_hints[] = {
     {"KVM_RUN", ENXIO,
      "the vGIC lacks an address: place and initialise it before the first "
      "run (kvm.arch.arm64.gic). This VM is lost"},
+    {"KVM_RUN", EBUSY,
+     "the vGIC is not initialised: gic:init() (kvm.arch.arm64.gic) comes after "
+     "the last vCPU is made and before the first run. This VM is lost"},
+    {"KVM_SET_MP_STATE", EINVAL,
+     "the states are RUNNABLE and STOPPED, and SUSPENDED with "
+     "enable_cap('ARM_SYSTEM_SUSPEND')"},
     {"KVM_CREATE_DEVICE", EBUSY, "the vGIC is made before any vCPU runs"},
     {"KVM_CREATE_IRQCHIP", ENODEV,
      "this host cannot emulate a GICv2: create_device a GICv3 instead "

@@ -338,3 +338,5 @@ const struct kl_group kl_arch_groups[] = {
     {"PSCI_RET", psci_ret},
     {"PSCI_AFFINITY", psci_affinity},
     {NULL, NULL}};
+
+const struct kl_cap_flags kl_arch_cap_flags[] = {{0, NULL}};

@@ -74,6 +74,9 @@ const struct kl_hint kl_arch_hints[] = {
      "one is pending already: run{interrupt_window = true} until the exit "
      "irq_window_open, then inject"},
     {"KVM_INTERRUPT", EINVAL, "vectors are 0 to 255"},
+    {"KVM_SET_MP_STATE", EINVAL,
+     "states other than RUNNABLE need a local APIC in the kernel: "
+     "create_irqchip before the vCPU"},
     {"KVM_SET_BOOT_CPU_ID", EBUSY, "choose it before the first vCPU"},
 
     /* ---- the rest */

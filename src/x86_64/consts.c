@@ -449,3 +449,12 @@ const struct kl_group kl_arch_groups[] = {
     {"TDX", tdx},
     {"TDX_MEM_REGION", tdx_mem_region},
     {NULL, NULL}};
+
+const struct kl_cap_flags kl_arch_cap_flags[] = {
+    {KVM_CAP_X86_USER_SPACE_MSR, "MSR_EXIT"},
+    {KVM_CAP_X86_DISABLE_EXITS, "DISABLE_EXITS"},
+    {KVM_CAP_X86_BUS_LOCK_EXIT, "BUS_LOCK"},
+    {KVM_CAP_X2APIC_API, "X2APIC"},
+    {KVM_CAP_DISABLE_QUIRKS2, "QUIRKS"},
+    {KVM_CAP_PMU_CAPABILITY, "PMU_CAP"},
+    {0, NULL}};

@@ -55,7 +55,9 @@ static void set_iodata(lua_State *L, unsigned char *page, size_t run_size) {
   size_t n, given;
   unsigned char *p = iodata(page, run_size, &n);
   if (lua_type(L, -1) != LUA_TSTRING)
-    kl_error(L, "exit.data: a byte string expected, got %s",
+    kl_error(L,
+             "exit.data: a byte string expected, got %s (exit.value takes a "
+             "number)",
              luaL_typename(L, -1));
   const char *bytes = lua_tolstring(L, -1, &given);
   if (p == NULL || given != n)

@@ -44,7 +44,8 @@ function vm:check_extension(capability) end
 ---Usage: `vm:enable_cap("DIRTY_LOG_RING_ACQ_REL", 65536)`
 ---@param capability integer|string|table a name of `kvm.CAP`, or all of struct
 ---kvm_enable_cap: {cap =, flags =, args = {...}}
----@param ... integer up to four arguments
+---@param ... integer up to four arguments; where the first is flags, also their
+---names: `vm:enable_cap("MANUAL_DIRTY_LOG_PROTECT2", "MANUAL_PROTECT_ENABLE")`
 ---@return integer what the kernel returns: 0
 ---Raises a kvm.error: EINVAL (not here, not now, or not these arguments).
 function vm:enable_cap(capability, ...) end
