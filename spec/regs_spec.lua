@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 local kvm = require "kvm"
+local machine = require "spec.guests.machine"
 
 -- Registers of each architecture that play the same part.
 local names = ({
@@ -146,6 +147,19 @@ describe("kvm.regs: many at once", function()
     assert.equal("string", type(seen[names.wide]))
     assert.equal(names.bytes, #seen[names.wide])
     assert(#order > 60)
+  end)
+
+  it("gives all registers of a vCPU to another one", function()
+    local g <close> = machine.start "load" -- reads 4 bytes, halts
+    local _, exit = g:run()
+    exit.value = 0x12345678
+    g.cpu:complete()
+    local saved = {}
+    for name, value in pairs(g.cpu.regs) do saved[name] = value end
+    local other = g:add "count"
+    other.regs(saved)
+    assert.equal(machine.STOP, (g:run(other)))
+    assert.equal(0x12345678, other.regs[machine.RESULT])
   end)
 
   it("lists what can be read by the same name", function()

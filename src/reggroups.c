@@ -149,12 +149,24 @@ int kl_readreg(lua_State *L, struct kl_regs *o, struct kl_batch *b,
   return 0;
 }
 
+/* Read-only registers are refused even what they have: that is no error, or the
+ * registers of one vCPU could not be given to the next. */
+static void writeone(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
+                     const void *data) {
+  const struct kl_reg_group *g = groupof(r);
+  unsigned char now[KL_REG_MAX];
+  if (g->write(L, v, r, data) == 0) return;
+  int err = errno;
+  if (g->read(L, v, r, now) < 0 || memcmp(now, data, r->size) != 0)
+    unwritable(L, r, data, err);
+}
+
 void kl_writereg(lua_State *L, struct kl_regs *o, const struct kl_reg *r,
                  const void *data) {
   const struct kl_reg_group *g = groupof(r);
   _Alignas(8) unsigned char buffer[KL_REG_GROUP_MAX];
   if (g->size == 0) {
-    if (g->write(L, o->vcpu, r, data) < 0) unwritable(L, r, data, errno);
+    writeone(L, o->vcpu, r, data);
     return;
   }
   unsigned char *to = load(L, o, g, buffer);
