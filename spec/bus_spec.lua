@@ -2,6 +2,8 @@
 -- vm:on_mmio and its like: which device answers, what it is called with, and
 -- what happens when devices change while the guest runs.
 local kvm = require "kvm"
+local missing = require "spec.support.needs".kvm()
+if missing then return pending(missing) end
 local machine = require "spec.guests.machine"
 local raises = require "spec.support.raises"
 

@@ -101,10 +101,11 @@ end)
 
 -- ---- with a tracer --------------------------------------------------------------
 
+local missing = require "spec.support.needs".kvm()
+if missing then return pending(missing) end
+
 -- Nil, or why calls cannot be recorded here.
 local function lacking()
-  local available, why = kvm.available()
-  if not available then return why end
   local base, reason = tracefs.find()
   if not base then return reason end
   local ok, problem = pcall(function() tracefs.open():close() end)

@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- kvm.device, and attributes, which VMs and vCPUs have too.
 local kvm = require "kvm"
+local missing = require "spec.support.needs".kvm()
+if missing then return pending(missing) end
 local raises = require "spec.support.raises"
 
 local function has_vfio()

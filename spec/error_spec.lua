@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- kvm.error: what the kernel refused, where, why, and the way out.
 local kvm = require "kvm"
+local missing = require "spec.support.needs".kvm()
+if missing then return pending(missing) end
 local machine = require "spec.guests.machine"
 local host = require "spec.support.host"
 local process = require "spec.support.process"

@@ -107,6 +107,9 @@ describe("kvm.eventfd", function()
   end)
 end)
 
+local missing = require "spec.support.needs".kvm()
+if missing then return pending(missing) end
+
 describe("vm:ioeventfd", function()
   local vm, e, guest
   local DOORBELL = 9 * PAGE -- no memory is there

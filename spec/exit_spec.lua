@@ -2,6 +2,8 @@
 -- The exit object of a vCPU: its fields are those of the exit it is at,
 -- whatever was read of it before.
 local kvm = require "kvm"
+local missing = require "spec.support.needs".kvm()
+if missing then return pending(missing) end
 local machine = require "spec.guests.machine"
 local raises = require "spec.support.raises"
 

@@ -2,6 +2,8 @@
 -- Structs as tables: what a table puts into the bytes that the kernel gets, and
 -- what bytes give as a table. A tracer sees the bytes.
 local kvm = require "kvm"
+local missing = require "spec.support.needs".kvm()
+if missing then return pending(missing) end
 local raises = require "spec.support.raises"
 
 local layouts, ioctls = kvm.layouts(), kvm.ioctls()

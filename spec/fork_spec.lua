@@ -2,6 +2,8 @@
 -- A child of this process: the kernel lets it use none of the parent's VMs, and
 -- what it does to its copies of the objects leaves the parent's alone.
 local kvm = require "kvm"
+local missing = require "spec.support.needs".kvm()
+if missing then return pending(missing) end
 local machine = require "spec.guests.machine"
 local root = require "spec.helper".root
 

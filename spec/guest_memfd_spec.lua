@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: MIT
 local kvm = require "kvm"
+local missing = require "spec.support.needs".kvm()
+if missing then return pending(missing) end
 local raises = require "spec.support.raises"
 
 local PAGE = kvm.page_size

@@ -2,6 +2,8 @@
 -- What /dev/kvm, VMs, vCPUs and devices have in common: a descriptor, a life,
 -- raw ioctls, capabilities.
 local kvm = require "kvm"
+local missing = require "spec.support.needs".kvm()
+if missing then return pending(missing) end
 local process = require "spec.support.process"
 local raises = require "spec.support.raises"
 

@@ -2,6 +2,8 @@
 -- A device's method is a script in the middle of a run: it may raise, yield,
 -- close, run and collect, and everything else stays usable.
 local kvm = require "kvm"
+local missing = require "spec.support.needs".kvm()
+if missing then return pending(missing) end
 local machine = require "spec.guests.machine"
 local raises = require "spec.support.raises"
 

@@ -3,6 +3,8 @@
 -- whatever they get is an error, and the process goes on. What finalizers can do
 -- is in spec/torture/finalizers.lua.
 local kvm = require "kvm"
+local missing = require "spec.support.needs".kvm()
+if missing then return pending(missing) end
 local core = require "kvm.core"
 local machine = require "spec.guests.machine"
 local raises = require "spec.support.raises"

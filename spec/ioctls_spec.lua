@@ -3,6 +3,8 @@
 -- structs go there and back.
 
 local core = require "kvm.core"
+local missing = require "spec.support.needs".kvm()
+if missing then return pending(missing) end
 
 local ioctls, layouts = core.ioctls(), core.layouts()
 local is_x86 = core.arch == "x86_64"

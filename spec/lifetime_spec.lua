@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- Objects come and go in any order, and leave the process as it was.
 local kvm = require "kvm"
+local missing = require "spec.support.needs".kvm()
+if missing then return pending(missing) end
 local machine = require "spec.guests.machine"
 local process = require "spec.support.process"
 local raises = require "spec.support.raises"

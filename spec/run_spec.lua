@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- vcpu:run and exits: what they take and give, timeouts, runs that fail.
 local kvm = require "kvm"
+local missing = require "spec.support.needs".kvm()
+if missing then return pending(missing) end
 local machine = require "spec.guests.machine"
 local raises = require "spec.support.raises"
 

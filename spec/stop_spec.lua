@@ -2,6 +2,8 @@
 -- What ends a run from outside: kicks and signals, of which none is lost; and
 -- complete, which ends an exit.
 local kvm = require "kvm"
+local missing = require "spec.support.needs".kvm()
+if missing then return pending(missing) end
 local machine = require "spec.guests.machine"
 local process = require "spec.support.process"
 local raises = require "spec.support.raises"

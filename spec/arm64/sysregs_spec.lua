@@ -19,7 +19,7 @@ local function rows()
                         in_bank = (offset or 0) > 0 }
   end
   for line in file:lines() do
-    local kind, name, numbers = line:match('^  (%u+)%("([^"]+)", (.*)%)$')
+    local kind, name, numbers = line:match('^  (%u+)%("([^"]+)", (.*)%),$')
     local n = {}
     for digits in (numbers or ""):gmatch "%d+" do
       n[#n + 1] = tonumber(digits)

@@ -1,9 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- Single step and breakpoints, as far as the host has them.
 local kvm = require "kvm"
-if kvm.arch ~= "x86_64" then
-  return pending "needs an x86-64 machine: tools/box x86_64"
-end
+local missing = require "spec.support.needs".kvm "x86_64"
+if missing then return pending(missing) end
 local guests = require "spec.support.x86_64"
 local asm = require "kvm.asm"
 local raises = require "spec.support.raises"

@@ -3,9 +3,8 @@
 -- ports, sizes, reads and writes a guest makes, and whatever of it is read, each
 -- field is that of the exit at hand.
 local kvm = require "kvm"
-if kvm.arch ~= "x86_64" then
-  return pending "needs an x86-64 machine: tools/box x86_64"
-end
+local missing = require "spec.support.needs".kvm "x86_64"
+if missing then return pending(missing) end
 local guests = require "spec.support.x86_64"
 
 local REGISTER <const> = { "%al", "%ax", [4] = "%eax" }

@@ -2,9 +2,8 @@
 -- Interrupts into a guest, by the ways that need no local APIC: lines and PICs,
 -- the PIT, KVM_INTERRUPT, NMIs, events.
 local kvm = require "kvm"
-if kvm.arch ~= "x86_64" then
-  return pending "needs an x86-64 machine: tools/box x86_64"
-end
+local missing = require "spec.support.needs".kvm "x86_64"
+if missing then return pending(missing) end
 local irq = require "spec.guests.irq"
 local raises = require "spec.support.raises"
 

@@ -2,9 +2,8 @@
 -- How a guest's accesses arrive: ports and MMIO of every size, string
 -- instructions, accesses that straddle pages.
 local kvm = require "kvm"
-if kvm.arch ~= "x86_64" then
-  return pending "needs an x86-64 machine: tools/box x86_64"
-end
+local missing = require "spec.support.needs".kvm "x86_64"
+if missing then return pending(missing) end
 local guests = require "spec.support.x86_64"
 local raises = require "spec.support.raises"
 

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 local kvm = require "kvm"
-if kvm.arch ~= "x86_64" then return end
+local missing = require "spec.support.needs".kvm "x86_64"
+if missing then return pending(missing) end
 local guests = require "spec.support.x86_64"
 
 local function raises(text, f, ...)

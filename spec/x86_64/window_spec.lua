@@ -2,6 +2,8 @@
 -- KVM_INTERRUPT without an in-kernel interrupt controller: when the guest can
 -- take a vector, and what it does with it.
 local kvm = require "kvm"
+local missing = require "spec.support.needs".kvm "x86_64"
+if missing then return pending(missing) end
 local asm = require "kvm.asm"
 
 -- A real-mode guest that keeps interrupts off for a while; vector 0x21 writes
