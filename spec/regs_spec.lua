@@ -3,6 +3,7 @@ local kvm = require "kvm"
 local missing = require "spec.support.needs".kvm()
 if missing then return pending(missing) end
 local machine = require "spec.guests.machine"
+local raises = require "spec.support.raises"
 
 -- Registers of each architecture that play the same part.
 local names = ({
@@ -17,13 +18,6 @@ local function vcpu()
   local cpu = vm:create_vcpu()
   if kvm.arch == "arm64" then cpu:arm_vcpu_init() end
   return cpu, vm
-end
-
-local function raises(text, f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "no error was raised")
-  assert(tostring(err):find(text, 1, true),
-    ("%q\nis not in\n%s"):format(text, tostring(err)))
 end
 
 local function set(regs, name, value) regs[name] = value end

@@ -2,13 +2,7 @@
 local cpuid = require "kvm.arch.x86_64.cpuid"
 local features = require "kvm.arch.x86_64.cpuid_features"
 local kvm = require "kvm"
-
-local function raises(text, f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "no error was raised")
-  assert(tostring(err):find(text, 1, true),
-    ("%q\nis not in\n%s"):format(text, tostring(err)))
-end
+local raises = require "spec.support.raises"
 
 local function entry(leaf, subleaf, eax, ebx, ecx, edx)
   return { ["function"] = leaf, index = subleaf or 0,

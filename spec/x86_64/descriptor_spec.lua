@@ -1,12 +1,6 @@
 -- SPDX-License-Identifier: MIT
 local descriptor = require "kvm.arch.x86_64.descriptor"
-
-local function raises(text, f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "no error was raised")
-  assert(tostring(err):find(text, 1, true),
-    ("%q\nis not in\n%s"):format(text, tostring(err)))
-end
+local raises = require "spec.support.raises"
 
 describe("kvm.arch.x86_64.descriptor: segments", function()
   it("are what operating systems write", function()

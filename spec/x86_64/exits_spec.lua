@@ -3,13 +3,7 @@ local kvm = require "kvm"
 local missing = require "spec.support.needs".kvm "x86_64"
 if missing then return pending(missing) end
 local guests = require "spec.support.x86_64"
-
-local function raises(text, f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "no error was raised")
-  assert(tostring(err):find(text, 1, true),
-    ("%q\nis not in\n%s"):format(text, tostring(err)))
-end
+local raises = require "spec.support.raises"
 
 local function set(exit, name, value) exit[name] = value end
 

@@ -1,14 +1,8 @@
 -- SPDX-License-Identifier: MIT
 local mmu = require "kvm.arch.x86_64.mmu"
+local raises = require "spec.support.raises"
 
 local BASE <const> = 0x100000
-
-local function raises(text, f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "no error was raised")
-  assert(tostring(err):find(text, 1, true),
-    ("%q\nis not in\n%s"):format(text, tostring(err)))
-end
 
 -- What mmu.walk reads: the bytes of tables at their base.
 local function reader(tables)

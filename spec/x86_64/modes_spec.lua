@@ -2,13 +2,7 @@
 local modes = require "kvm.arch.x86_64.modes"
 local descriptor = require "kvm.arch.x86_64.descriptor"
 local kvm = require "kvm"
-
-local function raises(text, f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "no error was raised")
-  assert(tostring(err):find(text, 1, true),
-    ("%q\nis not in\n%s"):format(text, tostring(err)))
-end
+local raises = require "spec.support.raises"
 
 -- Something to write to: a table of bytes by gpa.
 local function paper()

@@ -3,17 +3,10 @@ local kvm = require "kvm"
 local missing = require "spec.support.needs".kvm "x86_64"
 if missing then return pending(missing) end
 local guests = require "spec.support.x86_64"
+local raises = require "spec.support.raises"
 
 local LSTAR <const>, SYSENTER_EIP <const> = 0xc0000082, 0x176
 local MTRRCAP <const> = 0xfe -- read-only
-
-local function raises(text, f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "no error was raised")
-  assert(tostring(err):find(text, 1, true),
-    ("%q\nis not in\n%s"):format(text, tostring(err)))
-  return err
-end
 
 local function set(regs, name, value) regs[name] = value end
 local function get(regs, name) return regs[name] end
