@@ -104,6 +104,11 @@ describe("kvm.error", function()
     assert.not_equal(err, other)
   end)
 
+  it("can be put into a text", function()
+    local err = raises("open", kvm.open, "/nonexistent")
+    assert.equal("no KVM: " .. tostring(err) .. ".", "no KVM: " .. err .. ".")
+  end)
+
   it("prints whatever was done to it", function()
     local _, err = pcall(kvm.open, "/nonexistent")
     for _, name in ipairs { "ioctl", "code", "message", "hint", "where" } do

@@ -169,9 +169,18 @@ static int error_tostring(lua_State *L) {
   return 1;
 }
 
+static int error_concat(lua_State *L) {
+  lua_settop(L, 2);
+  luaL_tolstring(L, 1, NULL);
+  luaL_tolstring(L, 2, NULL);
+  lua_concat(L, 2);
+  return 1;
+}
+
 void kl_openerror(lua_State *L) {
+  static const luaL_Reg meta[] = {
+      {"__tostring", error_tostring}, {"__concat", error_concat}, {NULL, NULL}};
   luaL_newmetatable(L, class_name);
-  lua_pushcfunction(L, error_tostring);
-  lua_setfield(L, -2, "__tostring");
+  luaL_setfuncs(L, meta, 0);
   lua_pop(L, 1);
 }
