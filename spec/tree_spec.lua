@@ -57,6 +57,14 @@ describe("C", function()
     return it("sources", function() pending "the sources are not here" end)
   end
 
+  it("is laid out as .clang-format decides", function()
+    local tool <close> = io.popen "command -v clang-format"
+    if not tool:read "l" then pending "clang-format is not installed" end
+    local pipe <close> = io.popen(("cd '%s' && find src spec -name '*.[ch]' | "
+      .. "xargs clang-format --dry-run -Werror 2>&1"):format(root))
+    assert.equal("", pipe:read "a")
+  end)
+
   it("names no machine in the common part", function()
     local words = { "x86", "x86_64", "arm", "arm64", "aarch64", "riscv" }
     each(find "src -maxdepth 1 -name '*.[ch]'", function(path, text)

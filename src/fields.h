@@ -70,9 +70,7 @@ struct kl_layout {
   .size = KL_SIZEOF(s, f[0]),                                          \
   .count = KL_SIZEOF(s, f) / KL_SIZEOF(s, f[0]), .kind = KL_BYTES
 #define KL_F_G(g) .group = g, KL_F_U
-/* clang-format on */
 
-/* clang-format off */
 #define KL_T_ONE(s, f, l) \
   .size = KL_SIZEOF(s, f), .kind = KL_TABLE, .sub = &kl_##l
 #define KL_T_ARRAY(s, f, l)                                            \

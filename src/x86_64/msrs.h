@@ -19,9 +19,7 @@
   KL_MSR4(M, name, index, step) M(name##4, index + 4 * (step))         \
   M(name##5, index + 5 * (step)) M(name##6, index + 6 * (step))        \
   M(name##7, index + 7 * (step))
-/* clang-format on */
 
-/* clang-format off */
 #define KL_MSRS_INTEL(M)                                               \
   M(tsc, 0x10) M(platform_id, 0x17) M(feature_control, 0x3a)           \
   M(tsc_adjust, 0x3b) M(spec_ctrl, 0x48) M(pred_cmd, 0x49)             \
@@ -94,9 +92,7 @@
   M(star, 0xc0000081) M(lstar, 0xc0000082) M(cstar, 0xc0000083)        \
   M(fmask, 0xc0000084) M(kernel_gs_base, 0xc0000102)                   \
   M(tsc_aux, 0xc0000103)
-/* clang-format on */
 
-/* clang-format off */
 #define KL_MSRS_AMD(M)                                                 \
   M(tsc_ratio, 0xc0000104)                                             \
   M(perf_cntr_global_status, 0xc0000300)                               \
@@ -121,9 +117,7 @@
   KL_MSR4(M, perf_ctr, 0xc0010201, 2)                                  \
   M(perf_ctr4, 0xc0010209) M(perf_ctr5, 0xc001020b)                    \
   M(ls_cfg, 0xc0011020) M(dc_cfg, 0xc0011022) M(de_cfg, 0xc0011029)
-/* clang-format on */
 
-/* clang-format off */
 #define KL_MSRS_KVM(M)                                                 \
   M(kvm_wall_clock, 0x11) M(kvm_system_time, 0x12)                     \
   M(kvm_wall_clock_new, 0x4b564d00) M(kvm_system_time_new, 0x4b564d01) \
@@ -131,9 +125,7 @@
   M(kvm_eoi_en, 0x4b564d04) M(kvm_poll_control, 0x4b564d05)            \
   M(kvm_async_pf_int, 0x4b564d06) M(kvm_async_pf_ack, 0x4b564d07)      \
   M(kvm_migration_control, 0x4b564d08)
-/* clang-format on */
 
-/* clang-format off */
 #define KL_MSRS_HYPERV(M)                                              \
   M(hv_guest_os_id, 0x40000000) M(hv_hypercall, 0x40000001)            \
   M(hv_vp_index, 0x40000002) M(hv_reset, 0x40000003)                   \
