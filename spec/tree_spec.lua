@@ -85,6 +85,11 @@ describe("C", function()
         never(path, includes(path), "arch%.h", "it is below")
       end
     end
+    each(find "src -maxdepth 1 -name '*.[ch]'", function(path, text)
+      for name in text:gmatch "#include <(linux/kvm[%w_]*%.h)>" do
+        assert(name == "linux/kvm.h", path .. ": some machine has no " .. name)
+      end
+    end)
     for _, path in ipairs(find "src/host -name '*.[ch]'") do
       never(path, includes(path), "internal%.h", "the host is a client")
       never(path, includes(path), "arch%.h", "the host is a client")

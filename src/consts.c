@@ -42,22 +42,6 @@ static const struct kl_constant arm_sea[] = {
     KL_C(KVM_EXIT_ARM_SEA_FLAG_, GPA_VALID),
     KL_CEND};
 
-/* Numbers of hypercalls, as KVM_CAP_EXIT_HYPERCALL takes their bits. */
-static const struct kl_constant hc[] = {
-    KL_C(KVM_HC_, VAPIC_POLL_IRQ),
-    KL_C(KVM_HC_, MMU_OP),
-    KL_C(KVM_HC_, FEATURES),
-    KL_C(KVM_HC_, PPC_MAP_MAGIC_PAGE),
-    KL_C(KVM_HC_, KICK_CPU),
-    KL_C(KVM_HC_, MIPS_GET_CLOCK_FREQ),
-    KL_C(KVM_HC_, MIPS_EXIT_VM),
-    KL_C(KVM_HC_, MIPS_CONSOLE_OUTPUT),
-    KL_C(KVM_HC_, CLOCK_PAIRING),
-    KL_C(KVM_HC_, SEND_IPI),
-    KL_C(KVM_HC_, SCHED_YIELD),
-    KL_C(KVM_HC_, MAP_GPA_RANGE),
-    KL_CEND};
-
 /* ---- memory -------------------------------------------------------------- */
 
 static const struct kl_constant mem[] = {
@@ -218,7 +202,6 @@ static const struct kl_group groups[] = {
     {"IO", io},
     {"MEMORY_FAULT", memory_fault},
     {"ARM_SEA", arm_sea},
-    {"HC", hc},
     {"MEM", mem},
     {"MEM_ATTR", mem_attr},
     {"GUEST_MEMFD", guest_memfd},

@@ -7,7 +7,6 @@
 #define KL_UAPI_H
 
 #include <linux/kvm.h>
-#include <linux/kvm_para.h>
 #include <stddef.h>
 
 /* ---- ioctls and their structs -------------------------------------------- */

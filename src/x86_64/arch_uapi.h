@@ -3,6 +3,8 @@
 #ifndef KL_ARCH_UAPI_H
 #define KL_ARCH_UAPI_H
 
+#include <linux/kvm_para.h>
+
 #include "uapi.h"
 
 /* ---- flags and types ----------------------------------------------------- */

@@ -34,6 +34,22 @@ static const struct kl_constant hypercall[] = {
     KL_C(KVM_EXIT_HYPERCALL_, LONG_MODE),
     KL_CEND};
 
+/* Numbers of hypercalls, as KVM_CAP_EXIT_HYPERCALL takes their bits. */
+static const struct kl_constant hc[] = {
+    KL_C(KVM_HC_, VAPIC_POLL_IRQ),
+    KL_C(KVM_HC_, MMU_OP),
+    KL_C(KVM_HC_, FEATURES),
+    KL_C(KVM_HC_, PPC_MAP_MAGIC_PAGE),
+    KL_C(KVM_HC_, KICK_CPU),
+    KL_C(KVM_HC_, MIPS_GET_CLOCK_FREQ),
+    KL_C(KVM_HC_, MIPS_EXIT_VM),
+    KL_C(KVM_HC_, MIPS_CONSOLE_OUTPUT),
+    KL_C(KVM_HC_, CLOCK_PAIRING),
+    KL_C(KVM_HC_, SEND_IPI),
+    KL_C(KVM_HC_, SCHED_YIELD),
+    KL_C(KVM_HC_, MAP_GPA_RANGE),
+    KL_CEND};
+
 /* Attributes in KVM_HC_MAP_GPA_RANGE. */
 static const struct kl_constant map_gpa_range[] = {
     KL_C(KVM_MAP_GPA_RANGE_, PAGE_SZ_4K),
@@ -402,6 +418,7 @@ static const struct kl_constant tdx_mem_region[] = {
 
 const struct kl_group kl_arch_groups[] = {
     {"VM_TYPE", vm_type},
+    {"HC", hc},
     {"RUN", run},
     {"SYNC", sync_regs},
     {"HYPERCALL", hypercall},

@@ -13,7 +13,6 @@
 ---@field IO table KVM_EXIT_IO_*: direction of a port access
 ---@field MEMORY_FAULT table KVM_MEMORY_EXIT_FLAG_*: `flags` of exit memory_fault
 ---@field ARM_SEA table KVM_EXIT_ARM_SEA_FLAG_*: `flags` of exit arm_sea
----@field HC table KVM_HC_*: hypercalls; their bits for enable_cap("EXIT_HYPERCALL")
 ---@field MEM table KVM_MEM_*: flags of slots
 ---@field MEM_ATTR table KVM_MEMORY_ATTRIBUTE_*: set_memory_attributes
 ---@field GUEST_MEMFD table GUEST_MEMFD_FLAG_*: flags of guest_memfd

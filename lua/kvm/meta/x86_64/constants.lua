@@ -4,6 +4,7 @@
 ---@class kvm.constants
 ---@field RUN table KVM_RUN_X86_*: `flags` of kvm_run
 ---@field SYNC table KVM_SYNC_X86_*: groups of registers in the kvm_run page
+---@field HC table KVM_HC_*: hypercalls; their bits for enable_cap("EXIT_HYPERCALL")
 ---@field MAP_GPA_RANGE table KVM_MAP_GPA_RANGE_*: attributes of that hypercall
 ---@field HYPERV table KVM_EXIT_HYPERV_*: `type` of exit hyperv
 ---@field XEN table KVM_EXIT_XEN_*: `type` of exit xen
