@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* One row per ioctl that every machine has; those of one machine stand in
- * <arch>/ioctls.c. pointer marks a struct that carries an address of this
- * process: such a call has no raw form. */
+/* One row per ioctl that the kernel's header has for every machine and that is
+ * not one machine's own: where a machine does without, its kernel refuses the
+ * call. Those of one machine stand in <arch>/ioctls.c. pointer marks a struct
+ * that carries an address of this process: such a call has no raw form. */
 #include "ioctls.h"
 
 #include "structs.h"
@@ -62,6 +63,10 @@ const struct kl_ioctl kl_ioctls[] = {
   {KL_ROW(CREATE_GUEST_MEMFD, VM, KL_CUSTOM),
    .layout = &kl_kvm_create_guest_memfd, .capability = "GUEST_MEMFD",
    .call = kl_vm_create_guest_memfd},
+  {KL_ROW(SET_MEMORY_ATTRIBUTES, VM, KL_SET),
+   .layout = &kl_kvm_memory_attributes, .capability = "MEMORY_ATTRIBUTES"},
+  {KL_ROW(PRE_FAULT_MEMORY, VCPU, KL_INOUT),
+   .layout = &kl_kvm_pre_fault_memory, .capability = "PRE_FAULT_MEMORY"},
   {KL_ROW(GET_DIRTY_LOG, VM, KL_CUSTOM), .layout = &kl_kvm_dirty_log,
    .call = kl_vm_get_dirty_log, .pointer = true},
   {KL_ROW(CLEAR_DIRTY_LOG, VM, KL_CUSTOM),
@@ -79,6 +84,7 @@ const struct kl_ioctl kl_ioctls[] = {
   {KL_ROW(CREATE_IRQCHIP, VM, KL_NONE), .capability = "IRQCHIP"},
   {KL_ROW(IRQ_LINE, VM, KL_SET), .layout = &kl_kvm_irq_level,
    .capability = "IRQCHIP"},
+  {KL_ROW(INTERRUPT, VCPU, KL_SET), .layout = &kl_kvm_interrupt},
   {KL_ROW(SET_GSI_ROUTING, VM, KL_SETLIST), .layout = &kl_kvm_irq_routing,
    .flex = &routes, .capability = "IRQ_ROUTING"},
   {KL_ROW(SIGNAL_MSI, VM, KL_SET), .result = KL_INTEGER,
@@ -99,10 +105,12 @@ const struct kl_ioctl kl_ioctls[] = {
    .capability = "MP_STATE"},
   {KL_ROW(SET_MP_STATE, VCPU, KL_SET), .layout = &kl_kvm_mp_state,
    .getter = KVM_GET_MP_STATE, .capability = "MP_STATE"},
+#ifdef __KVM_HAVE_VCPU_EVENTS
   {KL_ROW(GET_VCPU_EVENTS, VCPU, KL_GET), .layout = &kl_kvm_vcpu_events,
    .capability = "VCPU_EVENTS"},
   {KL_ROW(SET_VCPU_EVENTS, VCPU, KL_SET), .layout = &kl_kvm_vcpu_events,
    .getter = KVM_GET_VCPU_EVENTS, .capability = "VCPU_EVENTS"},
+#endif
   {KL_ROW(SET_GUEST_DEBUG, VCPU, KL_SET), .layout = &kl_kvm_guest_debug,
    .capability = "SET_GUEST_DEBUG"},
   {KL_ROW(GET_ONE_REG, VCPU, KL_CUSTOM), .layout = &kl_kvm_one_reg,

@@ -25,6 +25,15 @@ KL_LAYOUT(kvm_userspace_memory_region2, USERSPACE_MEMORY_REGION2);
   F(U, s, size) F(G("GUEST_MEMFD"), s, flags) F(P, s, reserved)
 KL_LAYOUT(kvm_create_guest_memfd, CREATE_GUEST_MEMFD);
 
+#define MEMORY_ATTRIBUTES(F, T, s)                                         \
+  F(U, s, address) F(U, s, size) F(G("MEM_ATTR"), s, attributes)           \
+  F(U, s, flags)
+KL_LAYOUT(kvm_memory_attributes, MEMORY_ATTRIBUTES);
+
+#define PRE_FAULT_MEMORY(F, T, s) \
+  F(U, s, gpa) F(U, s, size) F(U, s, flags) F(P, s, padding)
+KL_LAYOUT(kvm_pre_fault_memory, PRE_FAULT_MEMORY);
+
 #define DIRTY_LOG(F, T, s) \
   F(U, s, slot) F(P, s, padding1) F(U, s, dirty_bitmap)
 KL_LAYOUT(kvm_dirty_log, DIRTY_LOG);
@@ -51,6 +60,9 @@ KL_LAYOUT(kvm_coalesced_mmio, COALESCED_MMIO);
 /* status is what KVM_IRQ_LINE_STATUS leaves where irq was. */
 #define IRQ_LEVEL(F, T, s) F(U, s, irq) F(S, s, status) F(U, s, level)
 KL_LAYOUT_PARTIAL(kvm_irq_level, IRQ_LEVEL);
+
+#define INTERRUPT(F, T, s) F(U, s, irq)
+KL_LAYOUT(kvm_interrupt, INTERRUPT);
 
 #define IRQFD(F, T, s)                                                     \
   F(U, s, fd) F(U, s, gsi) F(G("IRQFD"), s, flags) F(U, s, resamplefd)     \

@@ -18,6 +18,7 @@
   X(kvm_dirty_log)                \
   X(kvm_enable_cap)               \
   X(kvm_guest_debug)              \
+  X(kvm_interrupt)                \
   X(kvm_ioeventfd)                \
   X(kvm_irq_level)                \
   X(kvm_irq_routing)              \
@@ -28,9 +29,11 @@
   X(kvm_irq_routing_s390_adapter) \
   X(kvm_irq_routing_xen_evtchn)   \
   X(kvm_irqfd)                    \
+  X(kvm_memory_attributes)        \
   X(kvm_mp_state)                 \
   X(kvm_msi)                      \
   X(kvm_one_reg)                  \
+  X(kvm_pre_fault_memory)         \
   X(kvm_reg_list)                 \
   X(kvm_signal_mask)              \
   X(kvm_stats_desc)               \
@@ -45,8 +48,9 @@ KL_COMMON_LAYOUTS(KL_EXTERN_LAYOUT)
 
 /* Their layout is the machine's own, what they are for is not. */
 KL_EXTERN_LAYOUT(kvm_guest_debug_arch)
-KL_EXTERN_LAYOUT(kvm_sync_regs)
+#ifdef __KVM_HAVE_VCPU_EVENTS
 KL_EXTERN_LAYOUT(kvm_vcpu_events)
+#endif
 
 /* ---- rows for the list macros of fields.h -------------------------------- */
 

@@ -18,11 +18,9 @@
   X(kvm_fpu)                         \
   X(kvm_guest_debug_arch)            \
   X(kvm_hyperv_eventfd)              \
-  X(kvm_interrupt)                   \
   X(kvm_ioapic_state)                \
   X(kvm_irqchip)                     \
   X(kvm_lapic_state)                 \
-  X(kvm_memory_attributes)           \
   X(kvm_msr_entry)                   \
   X(kvm_msr_filter)                  \
   X(kvm_msr_filter_range)            \
@@ -35,7 +33,6 @@
   X(kvm_pit_state)                   \
   X(kvm_pit_state2)                  \
   X(kvm_pmu_event_filter)            \
-  X(kvm_pre_fault_memory)            \
   X(kvm_regs)                        \
   X(kvm_reinject_control)            \
   X(kvm_segment)                     \

@@ -85,10 +85,6 @@ const struct kl_ioctl kl_arch_ioctls[] = {
   {KL_ROW(SET_TSS_ADDR, VM, KL_VALUE), .capability = "SET_TSS_ADDR"},
   {KL_ROW(SET_IDENTITY_MAP_ADDR, VM, KL_SET),
    .capability = "SET_IDENTITY_MAP_ADDR"},
-  {KL_ROW(SET_MEMORY_ATTRIBUTES, VM, KL_SET),
-   .layout = &kl_kvm_memory_attributes, .capability = "MEMORY_ATTRIBUTES"},
-  {KL_ROW(PRE_FAULT_MEMORY, VCPU, KL_INOUT),
-   .layout = &kl_kvm_pre_fault_memory, .capability = "PRE_FAULT_MEMORY"},
   {KL_ROW(MEMORY_ENCRYPT_OP, VM | VCPU, KL_CUSTOM),
    .call = kl_x86_memory_encrypt_op, .pointer = true},
   {KL_ROW(MEMORY_ENCRYPT_REG_REGION, VM, KL_SET),
@@ -138,7 +134,6 @@ const struct kl_ioctl kl_arch_ioctls[] = {
    .capability = "GET_TSC_KHZ"},
 
   /* ---- events ----------------------------------------------------------- */
-  {KL_ROW(INTERRUPT, VCPU, KL_SET), .layout = &kl_kvm_interrupt},
   {KL_ROW(NMI, VCPU, KL_NONE), .capability = "USER_NMI"},
   {KL_ROW(SMI, VCPU, KL_NONE), .capability = "X86_SMM"},
 

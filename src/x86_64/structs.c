@@ -107,9 +107,6 @@ KL_INNER(kvm_vcpu_events_triple_fault, kvm_vcpu_events, triple_fault,
   F(U, s, exception_payload)
 KL_LAYOUT(kvm_vcpu_events, VCPU_EVENTS);
 
-#define INTERRUPT(F, T, s) F(U, s, irq)
-KL_LAYOUT(kvm_interrupt, INTERRUPT);
-
 #define MCE(F, T, s) \
   F(U, s, status) F(U, s, addr) F(U, s, misc) F(U, s, mcg_status) \
   F(U, s, bank) F(P, s, pad1) F(P, s, pad2)
@@ -224,15 +221,6 @@ KL_LAYOUT(kvm_tpr_access_ctl, TPR_ACCESS_CTL);
 KL_LAYOUT(kvm_vapic_addr, VAPIC_ADDR);
 
 /* ---- memory -------------------------------------------------------------- */
-
-#define MEMORY_ATTRIBUTES(F, T, s) \
-  F(U, s, address) F(U, s, size) F(G("MEM_ATTR"), s, attributes) \
-  F(U, s, flags)
-KL_LAYOUT(kvm_memory_attributes, MEMORY_ATTRIBUTES);
-
-#define PRE_FAULT_MEMORY(F, T, s) \
-  F(U, s, gpa) F(U, s, size) F(U, s, flags) F(P, s, padding)
-KL_LAYOUT(kvm_pre_fault_memory, PRE_FAULT_MEMORY);
 
 #define ENC_REGION(F, T, s) F(A, s, addr) F(U, s, size)
 KL_LAYOUT(kvm_enc_region, ENC_REGION);

@@ -121,19 +121,25 @@ function vcpu:get_mp_state() end
 ---Raises a kvm.error: EINVAL (not a state of this machine).
 function vcpu:set_mp_state(state) end
 
----Exceptions, interrupts and the like that wait to be taken (arm64: SErrors).
----KVM_GET_VCPU_EVENTS, KVM_CAP_VCPU_EVENTS (api.rst 4.31).
----Usage: `print(cpu:get_vcpu_events().exception.nr)`
----@return table kvm_vcpu_events
-function vcpu:get_vcpu_events() end
+---x86-64: queues an external interrupt, where no interrupt controller is in the
+---kernel. The guest takes it at the next entry, even with RFLAGS.IF clear, and a
+---second one replaces it: run with `interrupt_window` first, until the exit
+---"irq_window_open".
+---KVM_INTERRUPT, basic (api.rst 4.16).
+---Usage: `cpu:interrupt { irq = 0x20 }`
+---@param interrupt table kvm_interrupt: `irq`, a vector of 0 to 255
+---Raises a kvm.error: EEXIST (a split controller: one waits already), EINVAL (so
+---does every call on arm64), ENXIO (an interrupt controller is in the kernel).
+function vcpu:interrupt(interrupt) end
 
----Changes what waits; fields that are left out stay.
----KVM_SET_VCPU_EVENTS, KVM_CAP_VCPU_EVENTS (api.rst 4.32).
----Usage: `local events = cpu:get_vcpu_events(); cpu:set_vcpu_events(events)`
----@param events table kvm_vcpu_events; x86-64: `flags` (names of `kvm.VCPUEVENT`) say
----which parts count
----Raises a kvm.error: EINVAL.
-function vcpu:set_vcpu_events(events) end
+---x86-64: maps guest memory for the guest before it touches it.
+---KVM_PRE_FAULT_MEMORY, KVM_CAP_PRE_FAULT_MEMORY (api.rst 4.143).
+---Usage: `cpu:pre_fault_memory { gpa = 0, size = 0x200000 }`
+---@param range table kvm_pre_fault_memory: `gpa`, `size`, multiples of the page size
+---@return table kvm_pre_fault_memory what is left
+---Raises a kvm.error: ENOENT (no slot), EINVAL, EOPNOTSUPP (shadow paging); kernels
+---before 6.11 and other machines: ENOTTY or EINVAL.
+function vcpu:pre_fault_memory(range) end
 
 ---Turns debugging by the host on or off: steps, breakpoints, watchpoints. Events are
 ---exits "debug". What is left out is zero: each call says all.

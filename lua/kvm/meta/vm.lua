@@ -112,6 +112,16 @@ function vm:set_user_memory_region2(region) end
 ---Raises a kvm.error: EINVAL (flags), ENOTTY (kernels before 6.8), EMFILE.
 function vm:create_guest_memfd(options) end
 
+---x86-64: makes pages the guest's own (PRIVATE) or shared. Nothing tells what they
+---are: keep it.
+---KVM_SET_MEMORY_ATTRIBUTES, KVM_CAP_MEMORY_ATTRIBUTES (api.rst 4.141).
+---Usage: `vm:set_memory_attributes { address = 0, size = 0x1000, attributes = "PRIVATE" }`
+---@param range table kvm_memory_attributes: `address` (a gpa), `size` in bytes,
+---`attributes`, names of `kvm.MEM_ATTR`
+---Raises a kvm.error: EINVAL, ENOTTY (kernels before 6.8, or this type of VM);
+---arm64: EINVAL.
+function vm:set_memory_attributes(range) end
+
 ---Reads guest memory, across slots, in address space 0.
 ---Usage: `print(vm:read(0x1000, 16))`
 ---@param gpa integer

@@ -22,3 +22,16 @@ function vcpu:arm_vcpu_init(init) end
 ---@param feature integer a value of `kvm.VCPU_INIT`
 ---Raises a kvm.error: EPERM (not among the features, or fixed already), EINVAL.
 function vcpu:arm_vcpu_finalize(feature) end
+
+---SErrors and data aborts that wait to be taken.
+---KVM_GET_VCPU_EVENTS, KVM_CAP_VCPU_EVENTS (api.rst 4.31).
+---Usage: `print(cpu:get_vcpu_events().exception.serror_pending)`
+---@return table kvm_vcpu_events
+function vcpu:get_vcpu_events() end
+
+---Changes what waits; fields that are left out stay.
+---KVM_SET_VCPU_EVENTS, KVM_CAP_VCPU_EVENTS (api.rst 4.32).
+---Usage: `local events = cpu:get_vcpu_events(); cpu:set_vcpu_events(events)`
+---@param events table kvm_vcpu_events
+---Raises a kvm.error: EINVAL.
+function vcpu:set_vcpu_events(events) end

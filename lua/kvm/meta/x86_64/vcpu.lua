@@ -158,26 +158,21 @@ function vcpu:get_supported_hv_cpuid() end
 ---are constants: KVM never fills them in
 function vcpu:translate(address) end
 
----Maps guest memory for the guest before it touches it.
----KVM_PRE_FAULT_MEMORY, KVM_CAP_PRE_FAULT_MEMORY (api.rst 4.143).
----Usage: `cpu:pre_fault_memory { gpa = 0, size = 0x200000 }`
----@param range table kvm_pre_fault_memory: `gpa`, `size`, multiples of the page size
----@return table kvm_pre_fault_memory what is left
----Raises a kvm.error: ENOENT (no slot), EINVAL, EOPNOTSUPP (shadow paging), ENOTTY
----(kernels before 6.11).
-function vcpu:pre_fault_memory(range) end
-
 -- ---- interrupts ----------------------------------------------------------------------
 
----Queues an external interrupt, where no interrupt controller is in the kernel. The
----guest takes it at the next entry, even with RFLAGS.IF clear, and a second one
----replaces it: run with `interrupt_window` first, until the exit "irq_window_open".
----KVM_INTERRUPT, basic (api.rst 4.16).
----Usage: `cpu:interrupt { irq = 0x20 }`
----@param interrupt table kvm_interrupt: `irq`, a vector of 0 to 255
----Raises a kvm.error: EEXIST (a split controller: one waits already), EINVAL, ENXIO
----(an interrupt controller is in the kernel).
-function vcpu:interrupt(interrupt) end
+---Exceptions, interrupts and the like that wait to be taken.
+---KVM_GET_VCPU_EVENTS, KVM_CAP_VCPU_EVENTS (api.rst 4.31).
+---Usage: `print(cpu:get_vcpu_events().exception.nr)`
+---@return table kvm_vcpu_events
+function vcpu:get_vcpu_events() end
+
+---Changes what waits; fields that are left out stay.
+---KVM_SET_VCPU_EVENTS, KVM_CAP_VCPU_EVENTS (api.rst 4.32).
+---Usage: `local events = cpu:get_vcpu_events(); cpu:set_vcpu_events(events)`
+---@param events table kvm_vcpu_events: `flags` (names of `kvm.VCPUEVENT`) say which
+---parts count
+---Raises a kvm.error: EINVAL.
+function vcpu:set_vcpu_events(events) end
 
 ---Queues a non-maskable interrupt.
 ---KVM_NMI, KVM_CAP_USER_NMI (api.rst 4.64).

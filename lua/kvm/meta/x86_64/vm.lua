@@ -147,14 +147,6 @@ function vm:set_nr_mmu_pages(n) end
 ---Raises a kvm.error: ENOTTY.
 function vm:get_nr_mmu_pages() end
 
----Makes pages the guest's own (PRIVATE) or shared. Nothing tells what they are: keep it.
----KVM_SET_MEMORY_ATTRIBUTES, KVM_CAP_MEMORY_ATTRIBUTES (api.rst 4.141).
----Usage: `vm:set_memory_attributes { address = 0, size = 0x1000, attributes = "PRIVATE" }`
----@param range table kvm_memory_attributes: `address` (a gpa), `size` in bytes,
----`attributes`, names of `kvm.MEM_ATTR`
----Raises a kvm.error: EINVAL, ENOTTY (kernels before 6.8, or this type of VM).
-function vm:set_memory_attributes(range) end
-
 -- ---- MSRs and events -----------------------------------------------------------------
 
 ---Which MSRs the guest reaches: up to 16 ranges, each with a bitmap in which a 1 allows
