@@ -45,11 +45,6 @@ bool kl_arch_access(struct kl_vcpu *v, struct kl_access *access);
 /* Whether run{interrupt_window = true} means something here. */
 extern const bool kl_arch_interrupt_window;
 
-/* Methods beyond the ioctls, each ends with {NULL, NULL}. */
-extern const luaL_Reg kl_arch_system_methods[];
-extern const luaL_Reg kl_arch_vm_methods[];
-extern const luaL_Reg kl_arch_vcpu_methods[];
-
 /* What to do next when an ioctl of its own fails. Ends with a NULL text. */
 extern const struct kl_hint kl_arch_hints[];
 

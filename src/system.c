@@ -75,6 +75,6 @@ const struct kl_class kl_system_class = {
 };
 
 void kl_opensystem(lua_State *L) {
-  const luaL_Reg *const more[] = {kl_arch_system_methods, NULL};
+  const luaL_Reg *const more[] = {NULL};
   kl_setmethods(L, &kl_system_class, KL_SYSTEM, more);
 }

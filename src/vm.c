@@ -93,7 +93,6 @@ const struct kl_class kl_vm_class = {
 };
 
 void kl_openvm(lua_State *L) {
-  const luaL_Reg *const more[] = {kl_bus_methods, kl_slot_vm_methods,
-                                  kl_arch_vm_methods, NULL};
+  const luaL_Reg *const more[] = {kl_bus_methods, kl_slot_vm_methods, NULL};
   kl_setmethods(L, &kl_vm_class, KL_VM, more);
 }

@@ -7,10 +7,6 @@
 
 const char kl_arch_name[] = "arm64";
 
-const luaL_Reg kl_arch_system_methods[] = {{NULL, NULL}};
-const luaL_Reg kl_arch_vm_methods[] = {{NULL, NULL}};
-const luaL_Reg kl_arch_vcpu_methods[] = {{NULL, NULL}};
-
 /* The errors are those of Documentation/virt/kvm/api.rst and
  * Documentation/virt/kvm/devices/ (arm-vgic, arm-vgic-v3, arm-vgic-its, vcpu,
  * vm). */

@@ -5,11 +5,6 @@
 
 const char kl_arch_name[] = "x86_64";
 
-/* Every method here is an ioctl (ioctls.c). */
-const luaL_Reg kl_arch_system_methods[] = {{NULL, NULL}};
-const luaL_Reg kl_arch_vm_methods[] = {{NULL, NULL}};
-const luaL_Reg kl_arch_vcpu_methods[] = {{NULL, NULL}};
-
 const struct kl_hint kl_arch_hints[] = {
     /* ---- registers */
     {"KVM_SET_SREGS", EINVAL,
