@@ -90,6 +90,9 @@ describe("C", function()
         assert(name == "linux/kvm.h", path .. ": some machine has no " .. name)
       end
     end)
+    each(find "src -name '*.[ch]'", function(path, text)
+      assert(not text:find '#include "%.%./', path .. " includes upwards")
+    end)
     for _, path in ipairs(find "src/host -name '*.[ch]'") do
       never(path, includes(path), "internal%.h", "the host is a client")
       never(path, includes(path), "arch%.h", "the host is a client")

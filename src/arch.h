@@ -9,6 +9,9 @@
 /* The kernel's and our own name of it, as in kvm.arch. */
 extern const char kl_arch_name[];
 
+/* Whether run{interrupt_window = true} means something here. */
+extern const bool kl_arch_interrupt_window;
+
 /* Its ioctls, as kl_ioctls (ioctls.c). */
 extern const struct kl_ioctl kl_arch_ioctls[];
 
@@ -42,10 +45,8 @@ extern const unsigned kl_arch_buses;
  * and ports. */
 bool kl_arch_access(struct kl_vcpu *v, struct kl_access *access);
 
-/* Whether run{interrupt_window = true} means something here. */
-extern const bool kl_arch_interrupt_window;
-
-/* What to do next when an ioctl of its own fails. Ends with a NULL text. */
+/* What to do next when an ioctl fails here, of its own or a common one
+ * (hints.c). These come before the common hints; ends with a NULL text. */
 extern const struct kl_hint kl_arch_hints[];
 
 /* ---- registers ----------------------------------------------------------- */

@@ -2,9 +2,7 @@
 /* Exits that a device may take here: hypercalls that the SMCCC filter forwards.
  * Their arguments and their result are the vCPU's own x0 to x6, which KVM does
  * not copy: a script reads and writes cpu.regs. */
-#include "../arch.h"
-
-const bool kl_arch_interrupt_window = false;
+#include "arch.h"
 
 const unsigned kl_arch_buses = 1u << KL_MMIO;
 

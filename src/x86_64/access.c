@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Exits that a device may take here besides MMIO and ports: MSRs,
  * hypercalls. */
-#include "../arch.h"
-
-const bool kl_arch_interrupt_window = true;
+#include "arch.h"
 
 const unsigned kl_arch_buses =
     1u << KL_MMIO | 1u << KL_PIO | 1u << KL_MSR | 1u << KL_HYPERCALL;

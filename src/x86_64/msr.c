@@ -5,11 +5,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "../handle.h"
-#include "../regs.h"
 #include "arch_ioctls.h"
 #include "arch_uapi.h"
+#include "handle.h"
 #include "option.h"
+#include "regs.h"
 #include "x86.h"
 
 /* The kernel's own limit is 256; it says E2BIG. */

@@ -5,10 +5,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "../handle.h"
 #include "arch_ioctls.h"
 #include "arch_structs.h"
 #include "arch_uapi.h"
+#include "handle.h"
 #include "option.h"
 #include "x86.h"
 
