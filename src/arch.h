@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* What an architecture provides. Each src/<arch>/ defines all of this, mostly
- * as tables; CMake compiles one of them, and what is missing does not link. */
+ * as tables; CMake compiles one of them, and what is missing does not link:
+ * what is hidden is looked for in this library only. */
 #ifndef KL_ARCH_H
 #define KL_ARCH_H
 
 #include "internal.h"
+
+#pragma GCC visibility push(hidden)
 
 /* The kernel's and our own name of it, as in kvm.arch. */
 extern const char kl_arch_name[];
@@ -17,6 +20,12 @@ extern const struct kl_ioctl kl_arch_ioctls[];
 
 /* Its struct layouts, by name (structs.c). Ends with NULL. */
 extern const struct kl_layout *const kl_arch_layouts[];
+
+/* Those of them that common structs and rows refer to. */
+extern const struct kl_layout kl_kvm_guest_debug_arch;
+#ifdef __KVM_HAVE_VCPU_EVENTS
+extern const struct kl_layout kl_kvm_vcpu_events;
+#endif
 
 /* Its constants (consts.c): groups as kl_newconstants takes them. Ends with a
  * NULL name. A group that the common part has too is extended. */
@@ -110,5 +119,7 @@ bool kl_arch_findreg(lua_State *L, struct kl_vcpu *v, const char *name,
 /* Pushes a list of names of the registers of this vCPU that have no row, for
  * pairs(); an empty one when there are none. [-0, +1] */
 void kl_arch_moreregs(lua_State *L, struct kl_vcpu *v);
+
+#pragma GCC visibility pop
 
 #endif

@@ -5,6 +5,7 @@
  * that carries an address of this process: such a call has no raw form. */
 #include "ioctls.h"
 
+#include "arch.h"
 #include "structs.h"
 
 /* clang-format off */

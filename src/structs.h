@@ -46,12 +46,6 @@
 
 KL_COMMON_LAYOUTS(KL_EXTERN_LAYOUT)
 
-/* Their layout is the machine's own, what they are for is not. */
-KL_EXTERN_LAYOUT(kvm_guest_debug_arch)
-#ifdef __KVM_HAVE_VCPU_EVENTS
-KL_EXTERN_LAYOUT(kvm_vcpu_events)
-#endif
-
 /* ---- rows for the list macros of fields.h -------------------------------- */
 
 /* A view f of the union u: a field of the struct itself in Lua, as if the union

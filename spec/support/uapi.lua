@@ -82,6 +82,16 @@ function M.macros(arch)
   return macros
 end
 
+--- The machines that have a directory of sources.
+function M.machines()
+  local machines = {}
+  local _, list = run("ls -d " .. source .. "/*/arch.c")
+  for name in list:gmatch("([%w_]+)/arch%.c") do
+    machines[#machines + 1] = name
+  end
+  return machines
+end
+
 --- The names of the ioctls that have rows in a file of src/.
 function M.rows(path)
   local file <close> = assert(io.open(source .. "/" .. path))
