@@ -24,12 +24,25 @@ local function words(first, last)
   return list
 end
 
--- name of a reason, the payload, and the fields it gives.
+-- Numbers, and lists of them, in a row.
+local function flat(values)
+  local list = {}
+  for _, value in ipairs(values) do
+    if type(value) == "table" then
+      table.move(value, 1, #value, #list + 1, list)
+    else
+      list[#list + 1] = value
+    end
+  end
+  return table.unpack(list)
+end
+
+-- name of a reason, the payload, and the fields it gives: the same everywhere.
 local payloads = {
   { "UNKNOWN", "I8", { 5 }, { hardware_exit_reason = 5 } },
   { "EXCEPTION", "I4I4", { 14, 3 }, { exception = 14, error_code = 3 } },
-  { "IRQ_WINDOW_OPEN", "", {}, kvm.arch == "x86_64"
-    and { if_flag = false, ready_for_interrupt_injection = false } or {} },
+  { "IRQ_WINDOW_OPEN", "", {},
+    { if_flag = false, ready_for_interrupt_injection = false } },
   { "SHUTDOWN", "", {}, {} },
   { "HLT", "", {}, {} },
   { "S390_SIEIC", "BxI2I4", { 1, 0xb202, 3 },
@@ -65,6 +78,33 @@ local payloads = {
   { "ARM_SEA", "I8I8I8I8", { 1, 2, 3, 4 },
     { flags = 1, esr = 2, gva = 3, gpa = 4 } },
   { "ARM_LDST64B", "I8I8", { 5, 6 }, { esr_iss = 5, fault_ipa = 6 } },
+  { "IO", "BBI2I4I8", { 1, 2, 0x3f8, 3, HEADER + 16 },
+    { port = 0x3f8, size = 2, count = 3, is_write = true, value = 0,
+      data = ("\0"):rep(6) } },
+  { "IO", "BBI2I4I8c4", { 0, 4, 0x10, 1, HEADER + 16, "abcd" },
+    { port = 0x10, size = 4, count = 1, is_write = false, data = "abcd",
+      value = string.unpack("<I4", "abcd") } },
+  { "IO", "BBI2I4I8", { 0, 4, 0x10, 1, SIZE - 3 }, -- not in this page
+    { port = 0x10, size = 4, count = 1, is_write = false, value = 0 } },
+  { "TPR_ACCESS", "I8I4", { 0x1000, 1 }, { rip = 0x1000, is_write = true } },
+  { "IOAPIC_EOI", "B", { 0x21 }, { vector = 0x21 } },
+  { "X86_RDMSR", "Bc7I4I4I8", { 1, "", 2, 0x10, -5 },
+    { error = true, cause = "unknown", index = 0x10, value = -5, data = -5 } },
+  { "X86_WRMSR", "Bc7I4I4I8", { 0, "", 1, 0x10, 6 },
+    { error = false, cause = "inval", index = 0x10, value = 6, data = 6 } },
+  { "NOTIFY", "I4", { 1 }, { flags = 1, context_invalid = true } },
+  { "HYPERV", "I4I4" .. ("I8"):rep(6), { 2, 0, words(1, 6) },
+    { type = 2, synic_msr = 1, synic_control = 2, synic_evt_page = 3,
+      synic_msg_page = 4, hcall_input = 1, hcall_result = 2,
+      hcall_params = { 3, 4 }, syndbg_msr = 1, syndbg_control = 2,
+      syndbg_status = 3, syndbg_send_page = 4, syndbg_recv_page = 5,
+      syndbg_pending_page = 6 } },
+  { "XEN", "I4xxxxI4I4" .. ("I8"):rep(8), { 1, 1, 3, words(4, 11) },
+    { type = 1, longmode = true, cpl = 3, input = 4, result = 5,
+      params = words(6, 11) } },
+  { "TDX", ("I8"):rep(8), words(1, 8),
+    { flags = 1, nr = 2, ret = 3, data = words(4, 8), gpa = 4, size = 5,
+      leaf = 4, r11 = 5, r12 = 6, r13 = 7, r14 = 8, vector = 4 } },
   { "SNP_REQ_CERTS", "I8I8I8", { 0x5000, 2, 3 },
     { gpa = 0x5000, npages = 2, ret = 3 } },
 }
@@ -75,9 +115,29 @@ describe("decode_exit", function()
     it("has the payload of " .. name, function()
       local reason = assert(kvm.EXIT[name], "kvm.EXIT has no " .. name)
       fields.reason, fields.code = name:lower(), reason
-      assert.same(fields, decode(reason, format, table.unpack(values)))
+      assert.same(fields, decode(reason, format, flat(values)))
     end)
   end
+
+  it("has what stands before the payload", function()
+    local function header(name, flags, cr8)
+      return kvm.decode_exit(("\0"):rep(8) .. string.pack("<I4BBI2I8I8",
+        kvm.EXIT[name], 1, 1, flags, cr8, 0) .. ("\0"):rep(SIZE))
+    end
+    assert.equal(9, header("SET_TPR", 0, 9).cr8)
+    assert.equal(2, header("X86_BUS_LOCK", 2, 0).flags)
+    local window = header("IRQ_WINDOW_OPEN", 0, 0)
+    assert.is_true(window.if_flag)
+    assert.is_true(window.ready_for_interrupt_injection)
+  end)
+
+  it("has why KVM asks for an MSR", function()
+    local function cause(reason)
+      return decode(kvm.EXIT.X86_RDMSR, "Bc7I4I4I8", 0, "", reason, 1, 1).cause
+    end
+    assert.equal("filter", cause(kvm.MSR_EXIT.FILTER))
+    assert.equal(16, cause(16))
+  end)
 
   it("has a name for every reason of kvm.EXIT", function()
     local n = 0

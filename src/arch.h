@@ -5,6 +5,7 @@
 #ifndef KL_ARCH_H
 #define KL_ARCH_H
 
+#include "exit_row.h"
 #include "internal.h"
 
 #pragma GCC visibility push(hidden)

@@ -42,6 +42,26 @@ static const struct kl_constant arm_sea[] = {
     KL_C(KVM_EXIT_ARM_SEA_FLAG_, GPA_VALID),
     KL_CEND};
 
+static const struct kl_constant hyperv[] = {
+    KL_C(KVM_EXIT_HYPERV_, SYNIC),
+    KL_C(KVM_EXIT_HYPERV_, HCALL),
+    KL_C(KVM_EXIT_HYPERV_, SYNDBG),
+    KL_CEND};
+
+static const struct kl_constant xen[] = {
+    KL_C(KVM_EXIT_XEN_, HCALL),
+    KL_CEND};
+
+static const struct kl_constant msr_exit[] = {
+    KL_C(KVM_MSR_EXIT_REASON_, INVAL),
+    KL_C(KVM_MSR_EXIT_REASON_, UNKNOWN),
+    KL_C(KVM_MSR_EXIT_REASON_, FILTER),
+    KL_CEND};
+
+static const struct kl_constant notify[] = {
+    KL_C(KVM_NOTIFY_, CONTEXT_INVALID),
+    KL_CEND};
+
 /* ---- memory -------------------------------------------------------------- */
 
 static const struct kl_constant mem[] = {
@@ -202,6 +222,10 @@ static const struct kl_group groups[] = {
     {"IO", io},
     {"MEMORY_FAULT", memory_fault},
     {"ARM_SEA", arm_sea},
+    {"HYPERV", hyperv},
+    {"XEN", xen},
+    {"MSR_EXIT", msr_exit},
+    {"NOTIFY", notify},
     {"MEM", mem},
     {"MEM_ATTR", mem_attr},
     {"GUEST_MEMFD", guest_memfd},

@@ -11,20 +11,16 @@
 
 #include <string.h>
 
-#include "internal.h"
+#include "exit_row.h"
 
 /* Per state: the rows by reason. names are the fields' interned names: they
- * are anchored, so equal pointers mean equal names. is_write tells whether the
- * guest gives data or wants it; NULL: it can always be answered. */
+ * are anchored, so equal pointers mean equal names. is_write is the field that
+ * tells whose turn it is; NULL: the exit can always be answered. */
 struct kl_exits {
   const struct kl_exit_row *rows[KL_REASONS];
   const char **names[KL_REASONS];
   const struct kl_exit_field *is_write[KL_REASONS];
 };
-
-/* Payloads that every architecture's kvm_run page has (exit_rows.c). Ends with
- * a NULL name. */
-extern const struct kl_exit_row kl_exit_rows[];
 
 /* Makes the exit table of the vCPU at the top and pushes it. [-0, +1] */
 void kl_newexit(lua_State *L, struct kl_vcpu *v);
@@ -45,7 +41,7 @@ static inline bool kl_sameexit(const struct kl_vcpu *v) {
 }
 
 static inline uint64_t kl_loadheld(const struct kl_held *h) {
-  uint64_t bytes; /* little-endian, as every machine with KVM is */
+  uint64_t bytes; /* little-endian */
   memcpy(&bytes, h->at, sizeof bytes);
   return bytes & h->mask;
 }

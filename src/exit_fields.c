@@ -36,9 +36,7 @@ uint64_t kl_loadexitfield(const struct kl_exit_field *f,
   if (p == NULL) return 0;
   uint64_t v = 0;
   memcpy(&v, p, size);
-  if (f->kind == KL_X_BOOL) return v != 0;
-  uint64_t sign = f->kind == KL_X_INT ? (uint64_t)1 << (size * 8 - 1) : 0;
-  return (v ^ sign) - sign;
+  return f->kind == KL_X_BOOL ? v != 0 : v;
 }
 
 static void pushlist(lua_State *L, const struct kl_exit_field *f,
@@ -145,8 +143,7 @@ static void addrow(lua_State *L, struct kl_exits *x,
   x->names[row->reason] = names;
   x->is_write[row->reason] = NULL;
   for (size_t i = 0; i < n; i++)
-    if (strcmp(names[i], "is_write") == 0)
-      x->is_write[row->reason] = &row->fields[i];
+    if (row->fields[i].is_turn) x->is_write[row->reason] = &row->fields[i];
 }
 
 void kl_openexitrows(lua_State *L) {

@@ -60,6 +60,10 @@ struct kl_device {
   uint32_t type;
 };
 
+/* Reasons that are no KVM_EXIT_*: what run() returns besides. Beyond what
+ * decode_exit makes of any page's. */
+enum { KL_R_NONE = -1, KL_R_INTR = KVM_EXIT_INTR, KL_R_TIMEOUT = 0x10000 };
+
 /* User values of a kvm.vcpu. */
 enum { KL_REASONS = 64, KL_EXIT_FIELDS = 16, KL_SNAPSHOT = 32 };
 
@@ -208,45 +212,6 @@ void kl_pushioctls(lua_State *L);
 /* The layout of a struct's tag on this architecture, or NULL. */
 const struct kl_layout *kl_findlayout(const char *name);
 extern const struct kl_layout *const kl_layouts[]; /* ends with NULL */
-
-/* ---- exits (exit.c) ------------------------------------------------------ */
-
-/* A field of an exit, at an offset of the kvm_run page. */
-enum kl_exit_kind {
-  KL_X_UINT,  /* integer */
-  KL_X_INT,   /* signed integer */
-  KL_X_BOOL,  /* integer shown as a boolean */
-  KL_X_AT,    /* integer where the at function finds it; so far: numbers */
-  KL_X_BYTES, /* byte string */
-  KL_X_LIST,  /* count integers of size bytes */
-  KL_X_CALL,  /* get and set functions */
-};
-
-struct kl_exit_field {
-  const char *name;
-  uint16_t offset, size, count;
-  uint8_t kind;
-  bool writable;
-  /* Where the 1 to 8 bytes are; NULL: nowhere, the field is 0. */
-  const unsigned char *(*at)(const unsigned char *run, size_t run_size,
-                             size_t *size);
-  void (*get)(lua_State *L, const unsigned char *run, size_t run_size);
-  /* From the value at the top of the stack. */
-  void (*set)(lua_State *L, unsigned char *run, size_t run_size);
-};
-
-/* The integer at the top of the stack, for a field of an exit. */
-uint64_t kl_exitinteger(lua_State *L, const char *field);
-
-struct kl_exit_row {
-  int reason;
-  const char *name; /* the suffix of KVM_EXIT_ in lower case */
-  const struct kl_exit_field *fields; /* ends with a NULL name; may be NULL */
-};
-
-/* Reasons that are no KVM_EXIT_*: what run() returns besides. Beyond what
- * decode_exit makes of any page's. */
-enum { KL_R_NONE = -1, KL_R_INTR = KVM_EXIT_INTR, KL_R_TIMEOUT = 0x10000 };
 
 /* ---- memory (memory.c) --------------------------------------------------- */
 

@@ -59,26 +59,6 @@ static const struct kl_constant map_gpa_range[] = {
     KL_C(KVM_MAP_GPA_RANGE_, DECRYPTED),
     KL_CEND};
 
-static const struct kl_constant hyperv[] = {
-    KL_C(KVM_EXIT_HYPERV_, SYNIC),
-    KL_C(KVM_EXIT_HYPERV_, HCALL),
-    KL_C(KVM_EXIT_HYPERV_, SYNDBG),
-    KL_CEND};
-
-static const struct kl_constant xen[] = {
-    KL_C(KVM_EXIT_XEN_, HCALL),
-    KL_CEND};
-
-static const struct kl_constant msr_exit[] = {
-    KL_C(KVM_MSR_EXIT_REASON_, INVAL),
-    KL_C(KVM_MSR_EXIT_REASON_, UNKNOWN),
-    KL_C(KVM_MSR_EXIT_REASON_, FILTER),
-    KL_CEND};
-
-static const struct kl_constant notify[] = {
-    KL_C(KVM_NOTIFY_, CONTEXT_INVALID),
-    KL_CEND};
-
 /* ---- arguments of capabilities ------------------------------------------- */
 
 static const struct kl_constant disable_exits[] = {
@@ -423,10 +403,6 @@ const struct kl_group kl_arch_groups[] = {
     {"SYNC", sync_regs},
     {"HYPERCALL", hypercall},
     {"MAP_GPA_RANGE", map_gpa_range},
-    {"HYPERV", hyperv},
-    {"XEN", xen},
-    {"MSR_EXIT", msr_exit},
-    {"NOTIFY", notify},
     {"DISABLE_EXITS", disable_exits},
     {"QUIRKS", quirks},
     {"BUS_LOCK", bus_lock},

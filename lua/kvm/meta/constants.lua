@@ -13,6 +13,10 @@
 ---@field IO table KVM_EXIT_IO_*: direction of a port access
 ---@field MEMORY_FAULT table KVM_MEMORY_EXIT_FLAG_*: `flags` of exit memory_fault
 ---@field ARM_SEA table KVM_EXIT_ARM_SEA_FLAG_*: `flags` of exit arm_sea
+---@field HYPERV table KVM_EXIT_HYPERV_*: `type` of exit hyperv
+---@field XEN table KVM_EXIT_XEN_*: `type` of exit xen
+---@field MSR_EXIT table KVM_MSR_EXIT_REASON_*: for enable_cap("X86_USER_SPACE_MSR")
+---@field NOTIFY table KVM_NOTIFY_*: `flags` of exit notify
 ---@field MEM table KVM_MEM_*: flags of slots
 ---@field MEM_ATTR table KVM_MEMORY_ATTRIBUTE_*: set_memory_attributes
 ---@field GUEST_MEMFD table GUEST_MEMFD_FLAG_*: flags of guest_memfd
