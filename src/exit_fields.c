@@ -5,6 +5,9 @@
 #include "arch.h"
 #include "exit.h"
 
+/* A list lies in the union of the payloads. */
+enum { LIST_MOST = sizeof((struct kvm_run *)0)->padding };
+
 static const char exits_key = 0;
 
 const struct kl_exit_row *kl_exitrow(const struct kl_exits *x, int reason) {
@@ -41,8 +44,7 @@ uint64_t kl_loadexitfield(const struct kl_exit_field *f,
 
 static void pushlist(lua_State *L, const struct kl_exit_field *f,
                      const unsigned char *p) {
-  enum { MOST = sizeof((struct kvm_run *)0)->padding };
-  unsigned char copy[MOST]; /* making the table may run a finalizer */
+  unsigned char copy[LIST_MOST]; /* making the table may run a finalizer */
   memcpy(copy, p, (size_t)f->count * f->size);
   lua_createtable(L, f->count, 0);
   for (int i = 0; i < f->count; i++) {
@@ -100,21 +102,45 @@ uint64_t kl_exitinteger(lua_State *L, const char *field) {
   return v;
 }
 
-void kl_storeexitfield(lua_State *L, const struct kl_exit_row *row,
-                       const struct kl_exit_field *f, unsigned char *page,
-                       size_t n) {
-  if (!f->writable)
-    kl_error(L, "exit.%s of '%s' cannot be assigned", f->name, row->name);
-  if (f->set != NULL) {
-    f->set(L, page, n);
-    return;
-  }
+/* The number at the top of the stack, one of the field's size. */
+static uint64_t tonumber(lua_State *L, const struct kl_exit_field *f) {
   uint64_t v = lua_isboolean(L, -1) ? (uint64_t)lua_toboolean(L, -1)
                                     : kl_exitinteger(L, f->name);
   if (f->size < 8 && v >> (8 * f->size) != 0)
     kl_error(L, "exit.%s: %I does not fit in %d bits", f->name, (lua_Integer)v,
              (int)(8 * f->size));
-  kl_storeuint(page + f->offset, f->size, v);
+  return v;
+}
+
+/* All numbers or none: the page is written when the last has been looked at. */
+static void storelist(lua_State *L, const struct kl_exit_field *f,
+                      unsigned char *p) {
+  unsigned char list[LIST_MOST];
+  if (!lua_istable(L, -1))
+    kl_error(L, "exit.%s: a list of %d integers expected, got %s", f->name,
+             (int)f->count, luaL_typename(L, -1));
+  if (lua_rawlen(L, -1) != f->count)
+    kl_error(L, "exit.%s: %I integers given, it has %d", f->name,
+             (lua_Integer)lua_rawlen(L, -1), (int)f->count);
+  for (int i = 0; i < f->count; i++) {
+    lua_rawgeti(L, -1, i + 1);
+    kl_storeuint(list + i * f->size, f->size, tonumber(L, f));
+    lua_pop(L, 1);
+  }
+  memcpy(p, list, (size_t)f->count * f->size);
+}
+
+void kl_storeexitfield(lua_State *L, const struct kl_exit_row *row,
+                       const struct kl_exit_field *f, unsigned char *page,
+                       size_t n) {
+  if (!f->writable)
+    kl_error(L, "exit.%s of '%s' cannot be assigned", f->name, row->name);
+  if (f->set != NULL)
+    f->set(L, page, n);
+  else if (f->kind == KL_X_LIST)
+    storelist(L, f, page + f->offset);
+  else
+    kl_storeuint(page + f->offset, f->size, tonumber(L, f));
 }
 
 /* ---- rows ---------------------------------------------------------------- */

@@ -67,6 +67,9 @@ uint64_t kl_exitinteger(lua_State *L, const char *field);
 #define KL_XLIST(n, f)                                                 \
   {KL_XRUN(n, f[0]), .kind = KL_X_LIST,                                \
    .count = KL_COUNT(((struct kvm_run *)0)->f)}
+#define KL_XWLIST(n, f)                                                \
+  {KL_XRUN(n, f[0]), .kind = KL_X_LIST, .writable = true,              \
+   .count = KL_COUNT(((struct kvm_run *)0)->f)}
 #define KL_XLATER_U(n, s, f) {KL_XLATER(n, s, f)}
 #define KL_XLATER_W(n, s, f) {KL_XLATER(n, s, f), .writable = true}
 #define KL_XLATER_LIST(n, s, f)                                        \

@@ -147,7 +147,7 @@ static fields papr = {KL_XU("nr", papr_hcall.nr), KL_XW("ret", papr_hcall.ret),
 static fields sbi = {KL_XU("extension_id", riscv_sbi.extension_id),
                      KL_XU("function_id", riscv_sbi.function_id),
                      KL_XLIST("args", riscv_sbi.args),
-                     KL_XLIST("ret", riscv_sbi.ret), KL_XEND};
+                     KL_XWLIST("ret", riscv_sbi.ret), KL_XEND};
 static fields xen = {KL_XU("type", xen.type),
                      KL_XBOOL("longmode", xen.u.hcall.longmode),
                      KL_XU("cpl", xen.u.hcall.cpl),

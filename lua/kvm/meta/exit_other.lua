@@ -186,14 +186,14 @@
 
 -- ---- RISC-V and LoongArch ---------------------------------------------------
 
----RISC-V: a call of the supervisor binary interface.
+---RISC-V: a call of the supervisor binary interface. It waits for `ret`.
 ---KVM_EXIT_RISCV_SBI.
----Usage: `print(exit.extension_id, exit.function_id)`
+---Usage: `if reason == "riscv_sbi" then exit.ret = { 0, 0 } end`
 ---@class kvm.exit.riscv_sbi: kvm.exit
 ---@field extension_id integer
 ---@field function_id integer
 ---@field args integer[] 6 of them
----@field ret integer[] 2 of them
+---@field ret integer[] error and value; assign both to answer
 
 ---RISC-V: an access to a control register.
 ---KVM_EXIT_RISCV_CSR.
