@@ -2,24 +2,10 @@
 -- What answers the guest, of every machine's exits: an assigned field is what
 -- the page has then, and nothing else of it changes.
 local kvm = require "kvm"
+local build = require "spec.support.build"
 local raises = require "spec.support.raises"
-local root = require "spec.helper".root
 
 local SIZE <const> = 0x3000
-
--- spec/support/answer.c with this build's library, or nothing where there is
--- no compiler or no library.
-local function build()
-  local name = os.tmpname()
-  local library = (os.getenv "KVMLUA_BUILD" or "build/release")
-    .. "/libkvmlua.a"
-  local ok = os.execute(("gcc -shared -fPIC -I/usr/include/lua5.4 -I%s/src "
-    .. "-I%s/src/%s -o %s %s/spec/support/answer.c %s 2>/dev/null"):format(
-    root, root, kvm.arch, name, root, library))
-  local open = ok and package.loadlib(name, "luaopen_answer")
-  os.remove(name)
-  return open and open()
-end
 
 local function page(reason)
   return ("\0"):rep(8) .. string.pack("<I4", reason) .. ("\0"):rep(SIZE - 12)
@@ -51,8 +37,8 @@ local function bytes_of(field, value)
 end
 
 describe("an answer", function()
-  local support = build()
-  if not support then return pending "gcc or libkvmlua.a is not here" end
+  local support = build.open "answer"
+  if not support then return pending(build.MISSING) end
   local answer = support.answer
 
   local function each(visit)

@@ -106,7 +106,8 @@ describe("C", function()
       for _, path in ipairs(find(directory .. " -name '*.c'")) do
         text[#text + 1] = read(path)
       end
-      return table.concat(text)
+      return (table.concat(text):gsub("KL_REG_GROUPS_END",
+        "kl_arch_nreg_groups ="))
     end
     -- Objects end in an initializer, functions in a body.
     local contract = {}

@@ -63,17 +63,19 @@ extern const struct kl_hint kl_arch_hints[];
 
 struct kl_reg;
 
-/* The widest register and the largest struct of a group, in bytes. */
-enum { KL_REG_MAX = 256, KL_REG_GROUP_MAX = 4096 };
+/* The widest register and the largest struct of a group, in bytes; the most
+ * groups. */
+enum { KL_REG_MAX = 256, KL_REG_GROUP_MAX = 4096, KL_REG_GROUPS = 32 };
 
 /* Registers that travel together in a struct, or (size 0) one at a time. A
  * struct is moved by its ioctls get and set; where one of them is 0, and for
  * single registers, by read and write, whose data is the struct (r is NULL) or
  * one register. They return -1 with errno set. The groups are in the order in
- * which they are written when many registers are set at once. */
+ * which they are written when many registers are set at once. One that lies in
+ * the kvm_run page and is not written through has set: kl_flushregs. */
 struct kl_reg_group {
   const char *name;
-  uint32_t size;
+  uint32_t size; /* up to KL_REG_GROUP_MAX */
   unsigned long get, set;
   uint64_t sync;        /* bit in kvm_valid_regs; 0: none */
   uint32_t sync_offset; /* in kvm_run */
@@ -85,7 +87,7 @@ struct kl_reg_group {
   /* Otherwise: does to the struct what the kernel will do to it. NULL: nothing
    */
   void (*settle)(void *data);
-  const char *ioctls[2]; /* what read and write call, for errors */
+  const char *ioctls[2]; /* what reading and writing call, for errors */
 };
 
 struct kl_reg {
@@ -109,16 +111,27 @@ size_t kl_reg_size(uint64_t id);
 
 extern const struct kl_reg_group kl_arch_reg_groups[];
 extern const size_t kl_arch_nreg_groups;
+
+/* Stands behind the table of groups. */
+/* clang-format off */
+#define KL_REG_GROUPS_END                                              \
+  _Static_assert(KL_COUNT(kl_arch_reg_groups) <= KL_REG_GROUPS,        \
+                 "more groups than a batch has bits");                 \
+  const size_t kl_arch_nreg_groups = KL_COUNT(kl_arch_reg_groups)
+/* clang-format on */
+
 /* In the manual's order. Ends with a NULL name. */
 extern const struct kl_reg kl_arch_regs[];
 
 /* Finds a register that has no row (by an encoding, a number): fills r and
- * returns true. The name is what the user wrote; it outlives r. */
+ * returns true. The name is what the user wrote; it outlives r. v is NULL where
+ * no vCPU is meant. Raises nothing and leaves the stack as it is. */
 bool kl_arch_findreg(lua_State *L, struct kl_vcpu *v, const char *name,
                      struct kl_reg *r);
 
 /* Pushes a list of names of the registers of this vCPU that have no row, for
- * pairs(); an empty one when there are none. [-0, +1] */
+ * pairs(), each of which kl_arch_findreg finds; an empty one when there are
+ * none. [-0, +1] */
 void kl_arch_moreregs(lua_State *L, struct kl_vcpu *v);
 
 #pragma GCC visibility pop

@@ -12,11 +12,6 @@
 
 #include "regs.h"
 
-static const char *callname(const struct kl_reg_group *g, int writing) {
-  if (g->ioctls[writing] != NULL) return g->ioctls[writing];
-  return writing ? "KVM_SET_ONE_REG" : "KVM_GET_ONE_REG";
-}
-
 static const struct kl_reg_group *groupof(const struct kl_reg *r) {
   return &kl_arch_reg_groups[r->group];
 }
@@ -33,7 +28,7 @@ static void describe(const struct kl_reg *r, char text[80]) {
 int kl_unreadable(lua_State *L, const struct kl_reg *r, int err) {
   char name[80];
   describe(r, name);
-  return kl_fail(L, callname(groupof(r), 0), err, "%s cannot be read: %s", name,
+  return kl_fail(L, groupof(r)->ioctls[0], err, "%s cannot be read: %s", name,
                  strerror(err));
 }
 
@@ -41,7 +36,7 @@ static int unwritable(lua_State *L, const struct kl_reg *r, const void *data,
                       int err) {
   char name[80];
   describe(r, name);
-  const char *call = callname(groupof(r), 1);
+  const char *call = groupof(r)->ioctls[1];
   if (r->size > 8)
     return kl_fail(L, call, err, "%s cannot be set to this value: %s", name,
                    strerror(err));
@@ -89,7 +84,7 @@ static unsigned char *load(lua_State *L, struct kl_regs *o,
       sync ? (unsigned char *)v->run + g->sync_offset : buffer;
   uint64_t valid = v->sync_valid;
   if (sync && (valid & g->sync)) return data;
-  if (fetch(L, v, g, data) < 0) kl_fail(L, callname(g, 0), errno, NULL);
+  if (fetch(L, v, g, data) < 0) kl_fail(L, g->ioctls[0], errno, NULL);
   revalidate(L, v, valid);
   if (sync) {
     v->sync_valid |= g->sync;
@@ -220,7 +215,7 @@ void kl_commit(lua_State *L, struct kl_batch *b) {
       memcpy((char *)v->run + g->sync_offset, b->at[i], g->size);
       touch(v, g);
     } else if (deliver(L, v, g, b->at[i]) < 0) {
-      kl_fail(L, callname(g, 1), errno, "the %s are refused: %s", g->name,
+      kl_fail(L, g->ioctls[1], errno, "the %s are refused: %s", g->name,
               strerror(errno));
     }
   }

@@ -27,8 +27,8 @@ void kl_toreg(lua_State *L, const struct kl_reg *r, int idx, void *data);
  * once. */
 struct kl_batch {
   struct kl_regs *regs;
-  uint32_t loaded, changed; /* bits of groups */
-  unsigned char *at[32];    /* their structs */
+  uint32_t loaded, changed;         /* bits of groups */
+  unsigned char *at[KL_REG_GROUPS]; /* their structs */
 };
 
 /* Pushes an empty batch. [-0, +1] */

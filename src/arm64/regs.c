@@ -52,7 +52,7 @@ const struct kl_reg_group kl_arch_reg_groups[] = {
                       .write = write_vector,
                       .ioctls = {"KVM_GET_ONE_REG", "KVM_SET_ONE_REG"}},
 };
-const size_t kl_arch_nreg_groups = KL_COUNT(kl_arch_reg_groups);
+KL_REG_GROUPS_END;
 
 /* ---- rows ---------------------------------------------------------------- */
 

@@ -89,7 +89,7 @@ const struct kl_reg_group kl_arch_reg_groups[] = {
                 .write = kl_x86_writemsr,
                 .ioctls = {"KVM_GET_MSRS", "KVM_SET_MSRS"}},
 };
-const size_t kl_arch_nreg_groups = KL_COUNT(kl_arch_reg_groups);
+KL_REG_GROUPS_END;
 
 /* ---- rows ---------------------------------------------------------------- */
 
