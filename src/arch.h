@@ -109,6 +109,22 @@ int kl_reg_write_onereg(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
 /* The size in bytes of the register that a one-reg id encodes. */
 size_t kl_reg_size(uint64_t id);
 
+/* Pushes a list of the names that pushname gives to the ids of
+ * KVM_GET_REG_LIST which have no row: what kl_arch_moreregs is where all
+ * registers are of that kind. pushname: [-0, +1]. [-0, +1] */
+void kl_reg_pushlist(lua_State *L, struct kl_vcpu *v,
+                     void (*pushname)(lua_State *L, uint64_t id));
+
+/* An id without a name is called by its number in hex: pushes that, and the id
+ * of such a name that belongs to arch (a part of ids: KVM_REG_ARCH_MASK), 0
+ * when it is none. [-0, +1], [-0, +0] */
+void kl_reg_pushhex(lua_State *L, uint64_t id);
+uint64_t kl_reg_fromhex(const char *name, uint64_t arch);
+
+/* The number that follows prefix and ends the name; -1 when it is not there or
+ * above max. One spelling: no sign, no leading zero. */
+int kl_reg_number(const char *name, const char *prefix, int max);
+
 extern const struct kl_reg_group kl_arch_reg_groups[];
 extern const size_t kl_arch_nreg_groups;
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* KVM_GET_ONE_REG and KVM_SET_ONE_REG: a register by its 64-bit id, which says
- * how wide it is. */
+ * how wide it is; and what architectures need to name such ids. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "ioctls.h"
 #include "regs.h"
@@ -68,4 +71,70 @@ int kl_vcpu_set_one_reg(lua_State *L) {
                        "this value",
                        r.name);
   return 0;
+}
+
+/* ---- names of what has no row -------------------------------------------- */
+
+static bool has_row(uint64_t id) {
+  for (const struct kl_reg *r = kl_arch_regs; r->name != NULL; r++)
+    if (r->id == id) return true;
+  return false;
+}
+
+/* Pushes the kernel's list of ids, as a userdata. */
+static const struct kvm_reg_list *pushids(lua_State *L, struct kl_vcpu *v) {
+  uint64_t n = 512;
+  for (;;) {
+    struct kvm_reg_list *list =
+        lua_newuserdatauv(L, sizeof *list + n * sizeof list->reg[0], 0);
+    list->n = n;
+    if (kl_ioctl(L, &v->handle, KVM_GET_REG_LIST, list) >= 0) return list;
+    if (errno != E2BIG || list->n <= n)
+      kl_fail(L, "KVM_GET_REG_LIST", errno, NULL);
+    n = list->n;
+    lua_pop(L, 1);
+  }
+}
+
+void kl_reg_pushlist(lua_State *L, struct kl_vcpu *v,
+                     void (*pushname)(lua_State *L, uint64_t id)) {
+  const struct kvm_reg_list *list = pushids(L, v);
+  lua_newtable(L);
+  for (uint64_t i = 0, n = 0; i < list->n; i++) {
+    if (has_row(list->reg[i])) continue;
+    pushname(L, list->reg[i]);
+    lua_rawseti(L, -2, (lua_Integer)++n);
+  }
+  lua_remove(L, -2);
+}
+
+static void tohex(uint64_t id, char text[32]) {
+  snprintf(text, 32, "%#" PRIx64, id);
+}
+
+void kl_reg_pushhex(lua_State *L, uint64_t id) {
+  char text[32];
+  tohex(id, text);
+  lua_pushstring(L, text);
+}
+
+uint64_t kl_reg_fromhex(const char *name, uint64_t arch) {
+  char again[32];
+  uint64_t id = strtoull(name, NULL, 16);
+  tohex(id, again);
+  bool is_ours = (id & KVM_REG_ARCH_MASK) == arch;
+  return is_ours && strcmp(name, again) == 0 && kl_reg_size(id) <= KL_REG_MAX
+             ? id
+             : 0;
+}
+
+int kl_reg_number(const char *name, const char *prefix, int max) {
+  size_t n = strlen(prefix);
+  if (strncmp(name, prefix, n) != 0) return -1;
+  const char *digits = name + n;
+  if (*digits < '0' || *digits > '9') return -1;
+  if (digits[0] == '0' && digits[1] != '\0') return -1;
+  char *end;
+  unsigned long value = strtoul(digits, &end, 10);
+  return *end == '\0' && value <= (unsigned long)max ? (int)value : -1;
 }

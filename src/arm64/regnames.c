@@ -2,9 +2,7 @@
 /* Register names and KVM's ids, both ways. System and firmware registers are
  * looked up in a Lua table made once from the rows; numbered families and
  * encodings are parsed. */
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "arch_uapi.h"
@@ -83,19 +81,6 @@ static void pushnames(lua_State *L) {
 
 /* ---- from a name --------------------------------------------------------- */
 
-/* The number that follows prefix and ends the name; -1 when it is not there or
- * above max. One spelling: no sign, no leading zero. */
-static long suffix(const char *name, const char *prefix, long max) {
-  size_t n = strlen(prefix);
-  if (strncmp(name, prefix, n) != 0) return -1;
-  const char *digits = name + n;
-  if (*digits < '0' || *digits > '9') return -1;
-  if (digits[0] == '0' && digits[1] != '\0') return -1;
-  char *end;
-  unsigned long value = strtoul(digits, &end, 10);
-  return *end == '\0' && value <= (unsigned long)max ? (long)value : -1;
-}
-
 /* s<op0>_<op1>_c<CRn>_c<CRm>_<op2>, the assembler's name of any register. */
 static uint64_t fromencoding(const char *name) {
   unsigned op0, op1, crn, crm, op2;
@@ -108,23 +93,13 @@ static uint64_t fromencoding(const char *name) {
   return SYSREG_ID(swaptimer(KL_SYSREG(op0, op1, crn, crm, op2)));
 }
 
-/* An id in hex, as kl_arm64_pushregname gives it to what has no name. */
-static uint64_t fromhex(const char *name) {
-  char again[32];
-  uint64_t id = strtoull(name, NULL, 16);
-  snprintf(again, sizeof again, "%#" PRIx64, id);
-  bool is_ours = (id & KVM_REG_ARCH_MASK) == KVM_REG_ARM64;
-  return is_ours && strcmp(name, again) == 0 && kl_reg_size(id) <= KL_REG_MAX
-             ? id
-             : 0;
-}
-
 static uint64_t fromfamily(const char *name) {
-  long n;
-  if ((n = suffix(name, "v", 31)) >= 0) return KL_ID_V((uint64_t)n);
-  if ((n = suffix(name, "z", 31)) >= 0) return KL_ID_Z((uint64_t)n);
-  if ((n = suffix(name, "p", 15)) >= 0) return KVM_REG_ARM64_SVE_PREG(n, 0);
-  if ((n = suffix(name, "ccsidr_el1:", 255)) >= 0)
+  int n;
+  if ((n = kl_reg_number(name, "v", 31)) >= 0) return KL_ID_V((uint64_t)n);
+  if ((n = kl_reg_number(name, "z", 31)) >= 0) return KL_ID_Z((uint64_t)n);
+  if ((n = kl_reg_number(name, "p", 15)) >= 0)
+    return KVM_REG_ARM64_SVE_PREG(n, 0);
+  if ((n = kl_reg_number(name, "ccsidr_el1:", 255)) >= 0)
     return KVM_REG_ARM64 | KVM_REG_SIZE_U32 | KVM_REG_ARM_DEMUX |
            KVM_REG_ARM_DEMUX_ID_CCSIDR | (uint64_t)n;
   return 0;
@@ -137,7 +112,7 @@ uint64_t kl_arm64_regid(lua_State *L, const char *name) {
   lua_pop(L, 2);
   if (id == 0) id = fromfamily(name);
   if (id == 0) id = fromencoding(name);
-  if (id == 0) id = fromhex(name);
+  if (id == 0) id = kl_reg_fromhex(name, KVM_REG_ARM64);
   return id;
 }
 
@@ -168,7 +143,6 @@ static bool pushmember(lua_State *L, uint64_t id) {
 }
 
 void kl_arm64_pushregname(lua_State *L, uint64_t id) {
-  char hex[32];
   pushnames(L);
   int found = lua_rawgeti(L, -1, (lua_Integer)id);
   lua_remove(L, -2);
@@ -179,6 +153,5 @@ void kl_arm64_pushregname(lua_State *L, uint64_t id) {
     pushencoding(L, id);
     return;
   }
-  snprintf(hex, sizeof hex, "%#" PRIx64, id);
-  lua_pushstring(L, hex);
+  kl_reg_pushhex(L, id);
 }

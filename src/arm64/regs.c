@@ -135,34 +135,6 @@ bool kl_arch_findreg(lua_State *L, struct kl_vcpu *v, const char *name,
   return true;
 }
 
-static bool has_row(uint64_t id) {
-  for (const struct kl_reg *r = kl_arch_regs; r->name != NULL; r++)
-    if (r->id == id) return true;
-  return false;
-}
-
-/* Pushes the kernel's list of ids, as a userdata. */
-static const struct kvm_reg_list *pushlist(lua_State *L, struct kl_vcpu *v) {
-  uint64_t n = 512;
-  for (;;) {
-    struct kvm_reg_list *list =
-        lua_newuserdatauv(L, sizeof *list + n * sizeof list->reg[0], 0);
-    list->n = n;
-    if (kl_ioctl(L, &v->handle, KVM_GET_REG_LIST, list) >= 0) return list;
-    if (errno != E2BIG || list->n <= n)
-      kl_fail(L, "KVM_GET_REG_LIST", errno, NULL);
-    n = list->n;
-    lua_pop(L, 1);
-  }
-}
-
 void kl_arch_moreregs(lua_State *L, struct kl_vcpu *v) {
-  const struct kvm_reg_list *list = pushlist(L, v);
-  lua_newtable(L);
-  for (uint64_t i = 0, n = 0; i < list->n; i++) {
-    if (has_row(list->reg[i])) continue;
-    kl_arm64_pushregname(L, list->reg[i]);
-    lua_rawseti(L, -2, (lua_Integer)++n);
-  }
-  lua_remove(L, -2);
+  kl_reg_pushlist(L, v, kl_arm64_pushregname);
 }

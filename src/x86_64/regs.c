@@ -170,21 +170,10 @@ static bool has(const struct extension *x) {
   return (kl_x86_xfeatures() & x->needs) == x->needs;
 }
 
-/* The number after a prefix, without leading zeros; -1: something else. */
-static int number(const char *name, const char *prefix) {
-  size_t n = strlen(prefix);
-  char *end;
-  if (strncmp(name, prefix, n) != 0 || name[n] < '0' || name[n] > '9')
-    return -1;
-  long i = strtol(name + n, &end, 10);
-  bool padded = name[n] == '0' && name[n + 1] != '\0';
-  return *end != '\0' || padded || i > 31 ? -1 : (int)i;
-}
-
 static bool findextension(const char *name, struct kl_reg *r) {
   for (size_t i = 0; i < KL_COUNT(extensions); i++) {
     const struct extension *x = &extensions[i];
-    int n = number(name, x->prefix);
+    int n = kl_reg_number(name, x->prefix, 31);
     if (n < x->first || n >= x->first + x->count || !has(x)) continue;
     *r = (struct kl_reg){.name = name,
                          .group = G_FPU,
