@@ -97,7 +97,8 @@ static void extended(struct move *m, struct kl_x86_fpu *f) {
 
 /* ---- the ioctls ---------------------------------------------------------- */
 
-size_t kl_x86_xsavesize(lua_State *L, struct kl_vcpu *v) {
+/* The size of the area that KVM_GET_XSAVE2 and KVM_SET_XSAVE move. */
+static size_t areasize(lua_State *L, struct kl_vcpu *v) {
   struct kl_handle *vm = &v->vm->handle;
   int least = sizeof(struct kvm_xsave), n;
   kl_x86_xfeatures();
@@ -106,13 +107,20 @@ size_t kl_x86_xsavesize(lua_State *L, struct kl_vcpu *v) {
   return (size_t)(n > least ? n : least);
 }
 
-/* Pushes the vCPU's area as a userdata, or returns NULL with errno set. */
-static unsigned char *pusharea(lua_State *L, struct kl_vcpu *v, size_t *size) {
-  *size = kl_x86_xsavesize(L, v);
-  bool large = *size > sizeof(struct kvm_xsave);
+unsigned char *kl_x86_pushxsave(lua_State *L, struct kl_vcpu *v,
+                                unsigned long *request, size_t *size) {
+  *size = areasize(L, v);
+  if (*request == 0)
+    *request =
+        *size > sizeof(struct kvm_xsave) ? KVM_GET_XSAVE2 : KVM_GET_XSAVE;
   void *area = memset(lua_newuserdatauv(L, *size, 0), 0, *size);
-  int r = kl_ioctl(L, &v->handle, large ? KVM_GET_XSAVE2 : KVM_GET_XSAVE, area);
-  return r < 0 ? NULL : area;
+  return kl_ioctl(L, &v->handle, *request, area) < 0 ? NULL : area;
+}
+
+/* Pushes the vCPU's area, or returns NULL with errno set. */
+static unsigned char *pusharea(lua_State *L, struct kl_vcpu *v, size_t *size) {
+  unsigned long request = 0;
+  return kl_x86_pushxsave(L, v, &request, size);
 }
 
 int kl_x86_readfpu(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,

@@ -45,7 +45,14 @@ enum {
   KL_XF_AVX512 = KL_XF_OPMASK | KL_XF_ZMM_HI256 | KL_XF_HI16_ZMM,
 };
 
-/* The size of the area that KVM_GET_XSAVE2 and KVM_SET_XSAVE move. */
-size_t kl_x86_xsavesize(lua_State *L, struct kl_vcpu *v);
+/* Pushes the vCPU's whole XSAVE area as a userdata and returns it, or NULL with
+ * errno set. request is KVM_GET_XSAVE2, or 0 for the one that its size needs,
+ * which is stored there. [-0, +1] */
+unsigned char *kl_x86_pushxsave(lua_State *L, struct kl_vcpu *v,
+                                unsigned long *request, size_t *size);
+
+/* The bytes of the field data of the table at 2, which stay on the stack; none
+ * when it is not there. [-0, +1] */
+const char *kl_x86_databytes(lua_State *L, size_t *n);
 
 #endif
