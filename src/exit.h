@@ -40,8 +40,12 @@ static inline bool kl_sameexit(const struct kl_vcpu *v) {
          memcmp(v->shown.snapshot, page + KL_RUN_UNION, KL_SNAPSHOT) == 0;
 }
 
+/* A field is the low bytes of what lies there. A big-endian machine (s390)
+ * would have to shift them down. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "see kl_loadheld");
+
 static inline uint64_t kl_loadheld(const struct kl_held *h) {
-  uint64_t bytes; /* little-endian */
+  uint64_t bytes;
   memcpy(&bytes, h->at, sizeof bytes);
   return bytes & h->mask;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The kernel's header, and what the older of them lack: the headers of the
- * build machine may be older than the kernel that runs. Everything stands under
- * #ifndef, so that a newer header wins; <arch>/arch_uapi.h does the same for
- * one architecture. Numbers are Linux 6.18's and a few later ones. */
+ * build machine may be older than the kernel that runs. What has a name of the
+ * kernel's stands under #ifndef, so that a newer header wins; members of
+ * kvm_run, which no #ifndef sees, are structs of our own (kl_run_*).
+ * <arch>/arch_uapi.h does the same for one architecture. Numbers are Linux
+ * 6.18's and a few later ones. */
 #ifndef KL_UAPI_H
 #define KL_UAPI_H
 
