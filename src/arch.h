@@ -6,7 +6,7 @@
 #define KL_ARCH_H
 
 #include "exit_row.h"
-#include "internal.h"
+#include "ioctls.h"
 
 #pragma GCC visibility push(hidden)
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "arch.h"
+#include "structs.h"
 
 static const char context_key = 0;
 
@@ -161,7 +162,7 @@ int kl_handle_enable_cap(lua_State *L) {
   struct kvm_enable_cap cap = {0};
   if (lua_istable(L, 2)) {
     kl_maxargs(L, 2);
-    kl_setstruct(L, 2, kl_findlayout("kvm_enable_cap"), &cap);
+    kl_setstruct(L, 2, &kl_kvm_enable_cap, &cap);
   } else {
     kl_maxargs(L, 2 + (int)KL_COUNT(cap.args));
     kl_checkany(L, 2);

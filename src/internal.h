@@ -137,59 +137,8 @@ static inline void *kl_checkopen(lua_State *L, int idx,
 #define kl_checkvm(L, i) ((struct kl_vm *)kl_checkopen(L, i, &kl_vm_class))
 #define kl_checkvcpu(L, i) \
   ((struct kl_vcpu *)kl_checkopen(L, i, &kl_vcpu_class))
-#define kl_checkdevice(L, i) \
-  ((struct kl_device *)kl_checkopen(L, i, &kl_device_class))
 
-/* ---- ioctls: one row each (ioctls.c and <arch>/ioctls.c) ----------------- */
-
-enum kl_ioctl_kind {
-  KL_NONE,    /* no argument */
-  KL_VALUE,   /* an integer by value, 0 when not given */
-  KL_GET,     /* out: a struct (or u64) */
-  KL_SET,     /* in: a table (or u64), patched over what getter reads */
-  KL_INOUT,   /* in and out: a table gives a table */
-  KL_GETLIST, /* out: header and entries; grows as the kernel asks (E2BIG) */
-  KL_SETLIST, /* in: header and entries */
-  KL_CUSTOM,  /* a function of its own */
-};
-
-enum kl_ioctl_result {
-  KL_NOTHING, /* 0 */
-  KL_INTEGER, /* the ioctl's own result */
-};
-
-/* A struct that ends in an array: where its count is, what an entry is. */
-struct kl_flex {
-  uint32_t header;       /* bytes before the first entry */
-  uint32_t count_offset; /* of the count, in the header */
-  uint32_t count_size;
-  uint32_t entry_size;
-  const struct kl_layout *entry; /* NULL: unsigned integers */
-  uint32_t guess;                /* entries to offer first */
-  uint32_t max;                  /* entries the kernel can take or give */
-};
-
-struct kl_ioctl {
-  const char *name; /* "KVM_GET_REGS"; the method is get_regs */
-  unsigned long request;
-  unsigned scopes; /* KL_SYSTEM | ... */
-  enum kl_ioctl_kind kind;
-  enum kl_ioctl_result result;
-  const struct kl_layout *layout; /* NULL with KL_GET/SET/INOUT: a u64 */
-  const struct kl_flex *flex;
-  unsigned long getter;   /* KL_SET: what reads the struct; 0: zeros */
-  const char *capability; /* "SET_GUEST_DEBUG"; NULL: basic */
-  lua_CFunction call;     /* KL_CUSTOM */
-  bool pointer;           /* the struct holds a pointer: no raw ioctl() */
-};
-
-extern const struct kl_ioctl kl_ioctls[]; /* both end with a NULL name */
-
-/* Adds the methods of a scope's rows to the table at the top. [-0, +0] */
-void kl_addioctls(lua_State *L, unsigned scope);
-
-/* The row of a request in a scope, or NULL. */
-const struct kl_ioctl *kl_findioctl(unsigned long request, unsigned scope);
+/* ---- calls to the kernel (ioctl.c) --------------------------------------- */
 
 /* The system call. Retries EINTR, writes back registers a vCPU holds in its
  * kvm_run page, and tells the tracer. Returns -1 with errno set. */
@@ -201,32 +150,7 @@ int kl_ioctlvalue(lua_State *L, struct kl_handle *h, unsigned long request,
 /* KVM_CHECK_EXTENSION; 0 when absent. */
 int kl_extension(lua_State *L, struct kl_handle *h, int capability);
 
-/* obj:ioctl(request, bytes | integer), in each class. */
-int kl_rawioctl(lua_State *L);
-
-/* Pushes the reference of all ioctls: name -> {request, kind, ...}. */
-void kl_pushioctls(lua_State *L);
-
-/* ---- structs ------------------------------------------------------------- */
-
-/* The layout of a struct's tag on this architecture, or NULL. */
-const struct kl_layout *kl_findlayout(const char *name);
-extern const struct kl_layout *const kl_layouts[]; /* ends with NULL */
-
-/* ---- memory (memory.c) --------------------------------------------------- */
-
-struct kl_memory {
-  struct kl_object object;
-  struct kl_mapping *mapping; /* NULL: closed */
-  uint64_t offset, size;      /* a view's part of the mapping */
-  bool is_view;
-};
-
-struct kl_memory *kl_checkmemory(lua_State *L, int idx);
-int kl_core_memory(lua_State *L);
-/* Keeps Lua's own string.pack and string.unpack for memory objects, whatever
- * a script does to the string table later. [-0, +0] */
-void kl_openmemory(lua_State *L);
+/* ---- memory, for other classes ------------------------------------------- */
 
 extern const luaL_Reg kl_slot_vm_methods[], kl_dirty_vcpu_methods[],
     kl_coalesced_vcpu_methods[];

@@ -1,9 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of kvm.memory share with each other and with slots. */
+/* kvm.memory, for its own files and for slots. */
 #ifndef KL_MEMORY_H
 #define KL_MEMORY_H
 
 #include "internal.h"
+
+struct kl_memory {
+  struct kl_object object;
+  struct kl_mapping *mapping; /* NULL: closed */
+  uint64_t offset, size;      /* a view's part of the mapping */
+  bool is_view;
+};
+
+struct kl_memory *kl_checkmemory(lua_State *L, int idx);
+int kl_core_memory(lua_State *L);
+/* Keeps Lua's own string.pack and string.unpack for memory objects, whatever
+ * a script does to the string table later. [-0, +0] */
+void kl_openmemory(lua_State *L);
 
 /* Whether n bytes at offset lie in size bytes. Nothing overflows. */
 static inline bool kl_inside(uint64_t offset, uint64_t n, uint64_t size) {

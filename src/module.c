@@ -3,7 +3,9 @@
 #include "exit.h"
 #include "handle.h"
 #include "kvmlua.h"
+#include "memory.h"
 #include "option.h"
+#include "structs.h"
 #include "trace.h"
 
 static const char *const kinds[] = {"uint",    "int",   "bytes",

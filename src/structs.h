@@ -46,6 +46,11 @@
 
 KL_COMMON_LAYOUTS(KL_EXTERN_LAYOUT)
 
+extern const struct kl_layout *const kl_layouts[]; /* ends with NULL */
+
+/* The layout of a struct's tag on this architecture, or NULL. */
+const struct kl_layout *kl_findlayout(const char *name);
+
 /* ---- rows for the list macros of fields.h -------------------------------- */
 
 /* A view f of the union u: a field of the struct itself in Lua, as if the union
