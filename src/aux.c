@@ -220,7 +220,7 @@ static int unknownflag(lua_State *L, const char *name, const char *group,
     size_t n = strlen(group);
     bool is_long = strncmp(name, "KVM_", 4) == 0 &&
                    strncmp(name + 4, group, n) == 0 && name[4 + n] == '_';
-    lua_pushstring(L, is_long ? name + 5 + n : name);
+    lua_pushstring(L, is_long ? name + 5 + n : "");
     if (lua_rawget(L, -3) == LUA_TNUMBER)
       s.best = name + 5 + n;
     else

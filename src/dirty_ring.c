@@ -61,18 +61,21 @@ static uint32_t waiting(struct kl_vcpu *v) {
   return i;
 }
 
-/* vcpu:dirty_ring() -> list of {slot =, offset =}, the offset in pages. The
- * kernel logs these pages again after vm:reset_dirty_rings(). */
-static int vcpu_dirty_ring(lua_State *L) {
+/* The vCPU at 1 with its ring, wherever a finalizer may have closed it. */
+static struct kl_vcpu *checkring(lua_State *L) {
   struct kl_vcpu *v = kl_checkvcpu(L, 1);
-  kl_maxargs(L, 1);
   if (v->ring == NULL) openring(L, v);
-  uint32_t n = waiting(v);
+  return v;
+}
+
+/* Pushes the list of the n entries from first on; false when the ring has moved
+ * on meanwhile, as a finalizer has harvested. */
+static bool pushentries(lua_State *L, uint32_t first, uint32_t n) {
   lua_createtable(L, (int)n, 0);
   for (uint32_t i = 0; i < n; i++) {
     lua_createtable(L, 0, 2);
-    v = kl_checkvcpu(L, 1); /* a finalizer may have closed it */
-    if (v->ring == NULL) openring(L, v);
+    struct kl_vcpu *v = checkring(L);
+    if (v->ring_next != first) return false;
     const struct kvm_dirty_gfn *e = entry(v, i);
     lua_pushinteger(L, e->slot);
     lua_setfield(L, -2, "slot");
@@ -80,8 +83,22 @@ static int vcpu_dirty_ring(lua_State *L) {
     lua_setfield(L, -2, "offset");
     lua_rawseti(L, -2, i + 1);
   }
+  return checkring(L)->ring_next == first;
+}
+
+/* vcpu:dirty_ring() -> list of {slot =, offset =}, the offset in pages. The
+ * kernel logs these pages again after vm:reset_dirty_rings(). */
+static int vcpu_dirty_ring(lua_State *L) {
+  kl_checkvcpu(L, 1);
+  kl_maxargs(L, 1);
+  struct kl_vcpu *v;
+  uint32_t n;
+  do {
+    lua_settop(L, 1);
+    v = checkring(L);
+    n = waiting(v);
+  } while (!pushentries(L, v->ring_next, n));
   /* All are in the list: nothing raises any more. */
-  v = kl_checkvcpu(L, 1);
   for (uint32_t i = 0; i < n; i++)
     __atomic_store_n(&entry(v, i)->flags, KVM_DIRTY_GFN_F_RESET,
                      __ATOMIC_RELEASE);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "handle.h"
+
 static const char methods_key = 0;
 
 static const unsigned char *page(const struct kl_vcpu *v) {
@@ -14,14 +16,15 @@ static size_t pagesize(const struct kl_vcpu *v) {
   return (size_t)v->handle.machine->run_size;
 }
 
-/* The vCPU of the exit table at idx. */
+/* The vCPU of the exit table at idx, which is pushed too: the table's metatable
+ * can be changed. [-0, +1] */
 static struct kl_vcpu *toexit(lua_State *L, int idx) {
   struct kl_vcpu *v = NULL;
   if (lua_istable(L, idx) && lua_getmetatable(L, idx)) {
     lua_pushliteral(L, "__vcpu");
     lua_rawget(L, -2);
     v = kl_test(L, -1, &kl_vcpu_class);
-    lua_pop(L, 2);
+    lua_remove(L, -2);
   }
   if (v == NULL) kl_typeerror(L, idx, "kvm.exit");
   return v;
@@ -211,7 +214,8 @@ static bool pushcommon(lua_State *L, const struct kl_vcpu *v, const char *key) {
   return true;
 }
 
-/* Reads a field, and has run() keep it in the table (index 1) from now on.
+/* Reads a field, and has run() keep it in the table (index 1, the vCPU is at 3)
+ * from now on.
  * Not inside a handler: there the table is empty, and the page is read. */
 static void pushfield(lua_State *L, struct kl_vcpu *v, int i) {
   struct kl_shown *s = &v->shown;
@@ -219,10 +223,8 @@ static void pushfield(lua_State *L, struct kl_vcpu *v, int i) {
   struct kl_held h;
   if (!v->is_running && i < KL_EXIT_FIELDS && holdable(v, f, &h)) {
     s->wanted[v->last_reason] |= (uint16_t)(1u << i);
-    lua_getmetatable(L, 1);
-    lua_getfield(L, -1, "__vcpu");
     lua_pushvalue(L, 1);
-    fill(L, lua_gettop(L) - 1, v);
+    fill(L, 3, v);
     checkpage(L, v);
   }
   kl_pushexitfield(L, f, page(v), pagesize(v));
@@ -230,6 +232,7 @@ static void pushfield(lua_State *L, struct kl_vcpu *v, int i) {
 
 /* What the table does not hold. */
 static int exit_index(lua_State *L) {
+  lua_settop(L, 2);
   struct kl_vcpu *v = checkexit(L, 1);
   if (lua_type(L, 2) == LUA_TSTRING) {
     const char *key = lua_tostring(L, 2);
@@ -253,13 +256,17 @@ static bool isheld(const struct kl_shown *s, const struct kl_exit_field *f) {
 }
 
 static int exit_newindex(lua_State *L) {
-  struct kl_vcpu *v = checkexit(L, 1);
-  kl_checkstring(L, 2);
   lua_settop(L, 3);
+  kl_checkstring(L, 2);
+  struct kl_vcpu *v = checkexit(L, 1);
+  kl_checkowner(L, &v->handle);
   int reason = v->last_reason;
   int i = kl_findexitfield(v->shown.exits, reason, lua_tostring(L, 2));
   if (i < 0) return nofield(L, v, 2);
   const struct kl_exit_row *row = v->shown.exits->rows[reason];
+  lua_settop(L, 4); /* the vCPU stays */
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, 3);
   if (isheld(&v->shown, &row->fields[i]))
     lua_rawset(L, 1); /* a script had taken it out of the table */
   else
@@ -278,8 +285,8 @@ static const unsigned char *pushpage(lua_State *L, const struct kl_vcpu *v) {
 
 /* exit:copy() -> table */
 static int exit_copy(lua_State *L) {
-  struct kl_vcpu *v = checkexit(L, 1);
   kl_maxargs(L, 1);
+  struct kl_vcpu *v = checkexit(L, 1);
   if (v->last_reason == KL_R_NONE)
     return kl_error(L, "kvm.exit: the vCPU is at no exit");
   size_t n = pagesize(v);

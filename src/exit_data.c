@@ -8,7 +8,7 @@
 /* ---- MMIO ---------------------------------------------------------------- */
 
 static size_t mmiolen(const struct kvm_run *run) {
-  size_t n = run->mmio.len;
+  size_t n = KL_ONCE(run->mmio.len);
   return n < sizeof run->mmio.data ? n : sizeof run->mmio.data;
 }
 
@@ -69,8 +69,8 @@ const struct kl_exit_field kl_mmio_fields[] = {
 static unsigned char *iodata(const unsigned char *page, size_t run_size,
                              size_t *n) {
   const struct kvm_run *run = (const void *)page;
-  uint64_t at = run->io.data_offset;
-  *n = (size_t)run->io.size * run->io.count;
+  uint64_t at = KL_ONCE(run->io.data_offset);
+  *n = (size_t)KL_ONCE(run->io.size) * KL_ONCE(run->io.count);
   if (at > run_size || *n > run_size - at) return NULL;
   return (unsigned char *)page + at;
 }
@@ -106,13 +106,13 @@ static const unsigned char *iovalueat(const unsigned char *page,
   const struct kvm_run *run = (const void *)page;
   size_t n;
   const unsigned char *p = iodata(page, run_size, &n);
-  *size = run->io.size;
+  *size = KL_ONCE(run->io.size);
   return n >= *size && *size >= 1 && *size <= 4 ? p : NULL;
 }
 
 static void setiovalue(lua_State *L, unsigned char *page, size_t run_size) {
   const struct kvm_run *run = (const void *)page;
-  size_t n, size = run->io.size;
+  size_t n, size = KL_ONCE(run->io.size);
   unsigned char *p = iodata(page, run_size, &n);
   uint64_t v = kl_exitinteger(L, "value");
   if (p == NULL || n < size || size > 4)

@@ -81,6 +81,12 @@ void kl_closehandle(struct kl_handle *h) {
   h->machine = NULL;
 }
 
+void kl_checkowner(lua_State *L, const struct kl_handle *h) {
+  if (h->machine == NULL || h->machine->pid == getpid()) return;
+  kl_fail(L, h->object.class->name, EIO, "it is of process %d",
+          (int)h->machine->pid);
+}
+
 int kl_handle_close(lua_State *L) {
   struct kl_handle *h = kl_tohandle(L, 1);
   if (h == NULL)

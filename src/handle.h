@@ -60,4 +60,8 @@ void kl_pushlist(lua_State *L, const struct kl_ioctl *row, const char *data,
 /* kvm.core.open(path?) */
 int kl_core_open(lua_State *L);
 
+/* Raises EIO in a process that was forked off the one that made the VM: it
+ * shares the kvm_run pages, and must not change the guest through them. */
+void kl_checkowner(lua_State *L, const struct kl_handle *h);
+
 #endif

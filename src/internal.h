@@ -93,6 +93,10 @@ struct kl_shown {
   } held[KL_EXIT_FIELDS];
 };
 
+/* Reads a field of a kvm_run page once: it is shared memory, and what was
+ * checked must be what is used. */
+#define KL_ONCE(field) (*(const volatile __typeof__(field) *)&(field))
+
 struct kl_vcpu {
   struct kl_handle handle;
   struct kl_vm *vm;    /* kept alive by the user value */
@@ -103,11 +107,14 @@ struct kl_vcpu {
   struct kl_vcpu *outer; /* the vCPU whose handler runs this one */
   pid_t tid;             /* the thread inside run(), 0: none */
   int kickers;           /* threads inside kl_kick */
+  bool is_kicked;        /* and no run has ended for it yet */
+  bool is_completing;    /* this entry takes no kick */
+  bool has_exited;       /* the guest has run, and no INIT since is known */
   bool signalled;        /* one of them has sent the signal */
   bool is_timed, has_timer;
   bool is_expired; /* the time of the run is up */
   timer_t timer;
-  pid_t timer_tid;
+  pid_t timer_tid, timer_pid; /* the thread it wakes, the process it is of */
   bool has_mask, has_user_mask;
   sigset_t mask;       /* as KVM_SET_SIGNAL_MASK was told last */
   sigset_t user_mask;  /* as set_signal_mask was told */
@@ -182,8 +189,11 @@ struct kl_access {
 /* ---- running (run.c, bus.c) ---------------------------------------------- */
 
 /* Makes KVM_RUN of this vCPU return, now or when it is entered next. Safe from
- * a signal handler and from any thread. */
+ * a signal handler, and from any thread while the vCPU is alive: another thread
+ * stops a run that has begun when the vCPU has ever had a timeout. */
 void kl_kick(struct kl_vcpu *v);
+/* Returns when no thread is inside kl_kick. */
+void kl_awaitkickers(struct kl_vcpu *v);
 
 int kl_vcpu_run(lua_State *L);
 int kl_vcpu_exits(lua_State *L);

@@ -73,6 +73,8 @@ int kl_rawioctl(lua_State *L) {
                      "in bits 8 to 15",
                      request, KVMIO);
   const struct kl_ioctl *row = kl_findioctl(request, kl_scope(h));
+  if (row == NULL && request == KVM_RUN)
+    return kl_argerror(L, 2, "KVM_RUN is for a vCPU: vcpu:run()");
   if (row != NULL && hasmethod(row))
     return kl_argerror(
         L, 2,

@@ -80,17 +80,17 @@ static unsigned char *load(lua_State *L, struct kl_regs *o,
   struct kl_vcpu *v = o->vcpu;
   if (v->run == NULL) kl_error(L, "kvm.vcpu is closed");
   bool sync = (g->sync & o->syncable) != 0;
-  unsigned char *data =
-      sync ? (unsigned char *)v->run + g->sync_offset : buffer;
+  unsigned char *page = (unsigned char *)v->run + g->sync_offset;
   uint64_t valid = v->sync_valid;
-  if (sync && (valid & g->sync)) return data;
-  if (fetch(L, v, g, data) < 0) kl_fail(L, g->ioctls[0], errno, NULL);
+  if (sync && (valid & g->sync)) return page;
+  /* not into the page: a tracer may close the vCPU */
+  memset(buffer, 0, g->size);
+  if (fetch(L, v, g, buffer) < 0) kl_fail(L, g->ioctls[0], errno, NULL);
   revalidate(L, v, valid);
-  if (sync) {
-    v->sync_valid |= g->sync;
-    expect(v, g->sync);
-  }
-  return data;
+  if (!sync) return buffer;
+  v->sync_valid |= g->sync;
+  expect(v, g->sync);
+  return memcpy(page, buffer, g->size);
 }
 
 /* Marks a group whose struct in the page has been changed. */

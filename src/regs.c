@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "handle.h"
 #include "suggest.h"
 
 /* Key of the registry: name -> row, as a light userdata. */
@@ -122,6 +123,7 @@ void kl_toreg(lua_State *L, const struct kl_reg *r, int idx, void *data) {
 static struct kl_regs *checkregs(lua_State *L, int idx) {
   struct kl_regs *o = kl_check(L, idx, &kl_regs_class);
   if (o->vcpu->run == NULL) kl_error(L, "kvm.vcpu is closed");
+  kl_checkowner(L, &o->vcpu->handle);
   return o;
 }
 

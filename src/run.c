@@ -26,16 +26,22 @@ enum { SIGSET_BYTES = 8 }; /* the kernel's sigset_t */
 /* ---- the signal ---------------------------------------------------------- */
 
 void kl_kick(struct kl_vcpu *v) {
-  struct kvm_run *run = v->run;
-  if (run == NULL) return;
   __atomic_add_fetch(&v->kickers, 1, __ATOMIC_SEQ_CST);
-  __atomic_store_n(&run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+  struct kvm_run *run = __atomic_load_n(&v->run, __ATOMIC_SEQ_CST);
+  if (run != NULL) {
+    __atomic_store_n(&v->is_kicked, true, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+  }
   pid_t tid = __atomic_load_n(&v->tid, __ATOMIC_SEQ_CST);
   if (tid != 0) {
     __atomic_store_n(&v->signalled, true, __ATOMIC_SEQ_CST);
     syscall(SYS_tgkill, getpid(), tid, STOP_SIGNAL);
   }
   __atomic_sub_fetch(&v->kickers, 1, __ATOMIC_SEQ_CST);
+}
+
+void kl_awaitkickers(struct kl_vcpu *v) {
+  while (__atomic_load_n(&v->kickers, __ATOMIC_SEQ_CST) != 0) sched_yield();
 }
 
 static sigset_t stopset(void) {
@@ -86,8 +92,9 @@ static void passon(const struct kl_vcpu *v) {
 
 /* ---- the timer ----------------------------------------------------------- */
 
+/* A forked child has none of its parent's timers, but others of the same id. */
 void kl_stoptimer(struct kl_vcpu *v) {
-  if (v->has_timer) timer_delete(v->timer);
+  if (v->has_timer && v->timer_pid == getpid()) timer_delete(v->timer);
   v->has_timer = false;
 }
 
@@ -98,7 +105,8 @@ static int settimer(struct kl_vcpu *v, int64_t ns) {
 
 /* Sends the signal to the vCPU's thread in ns nanoseconds. */
 static int armtimer(struct kl_vcpu *v, int64_t ns) {
-  if (v->has_timer && v->timer_tid != v->tid) kl_stoptimer(v);
+  if (v->has_timer && (v->timer_tid != v->tid || v->timer_pid != getpid()))
+    kl_stoptimer(v);
   if (!v->has_timer) {
     struct sigevent e = {.sigev_notify = SIGEV_THREAD_ID,
                          .sigev_signo = STOP_SIGNAL,
@@ -107,6 +115,7 @@ static int armtimer(struct kl_vcpu *v, int64_t ns) {
     if (timer_create(CLOCK_MONOTONIC, &e, &v->timer) < 0) return -1;
     v->has_timer = true;
     v->timer_tid = v->tid;
+    v->timer_pid = getpid();
   }
   return settimer(v, ns > 0 ? ns : 1);
 }
@@ -115,7 +124,10 @@ static int armtimer(struct kl_vcpu *v, int64_t ns) {
 
 static int interrupted(struct kl_vcpu *v) {
   v->sync_valid = errno == EINTR ? v->run->kvm_valid_regs : 0;
-  v->run->immediate_exit = 0;
+  v->has_exited &= v->run->kvm_dirty_regs == 0;
+  if (v->is_completing) return KL_R_INTR;
+  __atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&v->is_kicked, false, __ATOMIC_SEQ_CST);
   v->handle.context->stop = 0;
   if (v->is_timed) drain(v);
   return v->is_expired ? KL_R_TIMEOUT : KL_R_INTR;
@@ -134,10 +146,18 @@ int kl_failedrun(struct kl_vcpu *v) {
   return KVM_EXIT_MEMORY_FAULT;
 }
 
+/* A vCPU that waits for INIT takes no registers from the page: KVM_RUN leaves
+ * before that, and overwrites them there. */
+static bool unsettled(struct kl_vcpu *v) {
+  return !v->has_exited && kl_flushregs(v) < 0;
+}
+
 int kl_watchedrun(lua_State *L, struct kl_vcpu *v) {
+  if (unsettled(v)) return -1;
   if (v->handle.context->stop) v->run->immediate_exit = 1;
   int64_t start = kl_now();
   int r = ioctl(v->handle.fd, KVM_RUN, 0);
+  v->has_exited |= r == 0;
   if (v->handle.context->tracing)
     kl_trace(L, &v->handle, KVM_RUN, (unsigned long)(uintptr_t)v->run, r,
              start);
@@ -177,8 +197,11 @@ static void unmask(struct kl_vcpu *v, const sigset_t *old) {
   __atomic_store_n(&v->tid, 0, __ATOMIC_SEQ_CST);
   /* A kick in another thread may have seen the thread's id: its signal must
    * come while the signal is still blocked. */
-  while (__atomic_load_n(&v->kickers, __ATOMIC_SEQ_CST) != 0) sched_yield();
+  kl_awaitkickers(v);
   if (v->is_timed && v->has_timer) settimer(v, 0);
+  /* The id of a thread may be another's when this one has ended, and the timer
+   * is for the thread: only the first one's stays the process's. */
+  if (v->has_timer && v->timer_tid != v->timer_pid) kl_stoptimer(v);
   if (v->is_timed || v->signalled) drain(v);
   v->is_timed = v->is_expired = false;
   passon(v);
@@ -192,11 +215,16 @@ static KL_HOT bool loop(lua_State *L, struct kl_vcpu *v, int idx) {
   return v->vm->bus == NULL || kl_serve(L, v, idx);
 }
 
-/* The same for a vCPU that the signal stops. */
+/* The same for a vCPU that the signal stops. A forked child has none. */
 static KL_COLD bool maskedloop(lua_State *L, struct kl_vcpu *v, int idx,
                                int64_t timeout) {
   sigset_t old;
   bool ok = true;
+  if (v->handle.machine->pid != getpid()) {
+    v->error = EIO;
+    v->last_reason = KL_R_NONE;
+    return true;
+  }
   if (mask(v, timeout, &old) == 0) {
     ok = loop(L, v, idx);
   } else {
@@ -213,16 +241,22 @@ static KL_COLD int failrun(lua_State *L, struct kl_vcpu *v, int idx, int err) {
   return kl_fail(L, "KVM_RUN", err, "vCPU %d: %s", (int)v->id, strerror(err));
 }
 
-/* Runs the vCPU at an absolute index, for timeout nanoseconds when that is not
- * negative, and pushes the reason and the exit. [-0, +2] */
+struct options {
+  int64_t timeout; /* in nanoseconds, -1: none */
+  bool window;     /* exit when the guest can take an interrupt */
+};
+
+/* Runs the vCPU at an absolute index and pushes the reason and the exit.
+ * [-0, +2] */
 static KL_HOT int run(lua_State *L, struct kl_vcpu *v, int idx,
-                      int64_t timeout) {
+                      struct options o) {
   if (v->is_running)
     return kl_error(L, "kvm.vcpu is running already: a handler cannot run "
                        "the vCPU that called it");
+  v->run->request_interrupt_window = o.window;
   begin(v);
-  bool ok = timeout >= 0 || v->has_mask || v->has_user_mask || v->outer
-                ? maskedloop(L, v, idx, timeout)
+  bool ok = o.timeout >= 0 || v->has_mask || v->has_user_mask || v->outer
+                ? maskedloop(L, v, idx, o.timeout)
                 : loop(L, v, idx);
   end(v);
   if (!ok) return lua_error(L);
@@ -231,52 +265,50 @@ static KL_HOT int run(lua_State *L, struct kl_vcpu *v, int idx,
   return 2;
 }
 
-/* Takes the options at idx: gives the timeout in nanoseconds (-1: none), and
- * asks for the interrupt window when they do. */
-static int64_t takeoptions(lua_State *L, int idx, struct kl_vcpu *v) {
+/* What the table at idx asks for. Its metamethods may close the vCPU. */
+static struct options readoptions(lua_State *L, int idx) {
   static const char *const names[] = {"timeout", "interrupt_window", NULL};
-  v->run->request_interrupt_window = 0;
-  if (lua_isnoneornil(L, idx)) return -1;
+  struct options o = {-1, false};
+  if (lua_isnoneornil(L, idx)) return o;
   kl_checkoptions(L, idx, names);
-  int64_t ns = -1;
   if (kl_option(L, idx, "timeout") != LUA_TNIL)
-    ns = kl_checkseconds(L, -1, idx, "timeout");
+    o.timeout = kl_checkseconds(L, -1, idx, "timeout");
   lua_pop(L, 1);
-  bool window = kl_optboolean(L, idx, "interrupt_window", false);
-  if (window && !kl_arch_interrupt_window)
+  o.window = kl_optboolean(L, idx, "interrupt_window", false);
+  if (o.window && !kl_arch_interrupt_window)
     kl_argerror(L, idx, "this machine has no interrupt_window");
-  v->run->request_interrupt_window = window;
-  return ns;
+  return o;
 }
 
 /* vcpu:run{timeout = seconds, interrupt_window = bool}? -> reason, exit */
 int kl_vcpu_run(lua_State *L) {
   struct kl_vcpu *v = kl_checkvcpu(L, 1);
-  int64_t timeout = -1;
+  struct options o = {-1, false};
   if (lua_gettop(L) > 1) {
     kl_maxargs(L, 2);
-    timeout = takeoptions(L, 2, v);
-  } else {
-    v->run->request_interrupt_window = 0;
+    o = readoptions(L, 2);
+    v = kl_checkvcpu(L, 1);
   }
-  return run(L, v, 1, timeout);
+  return run(L, v, 1, o);
 }
 
-/* Upvalues: the vCPU, the deadline (-1: none), whether it has passed. */
+/* Upvalues: the vCPU, the deadline (-1: none), the window, whether the deadline
+ * has passed. */
 static int nextexit(lua_State *L) {
-  int64_t deadline = lua_tointeger(L, lua_upvalueindex(2)), left = -1;
+  int64_t deadline = lua_tointeger(L, lua_upvalueindex(2));
+  struct options o = {-1, lua_toboolean(L, lua_upvalueindex(3))};
   lua_settop(L, 0);
-  if (lua_toboolean(L, lua_upvalueindex(3))) return 0;
+  if (lua_toboolean(L, lua_upvalueindex(4))) return 0;
   lua_pushvalue(L, lua_upvalueindex(1));
   struct kl_vcpu *v = kl_checkvcpu(L, 1);
   if (deadline >= 0) {
-    left = deadline - kl_now();
-    if (left < 0) left = 0;
+    o.timeout = deadline - kl_now();
+    if (o.timeout < 0) o.timeout = 0;
   }
-  int n = run(L, v, 1, left);
+  int n = run(L, v, 1, o);
   if (v->last_reason == KL_R_TIMEOUT) {
     lua_pushboolean(L, true);
-    lua_replace(L, lua_upvalueindex(3));
+    lua_replace(L, lua_upvalueindex(4));
   }
   return n;
 }
@@ -284,13 +316,14 @@ static int nextexit(lua_State *L) {
 /* vcpu:exits{timeout = seconds}? -> iterator over reason, exit. The timeout is
  * for the whole loop, which ends after the exit "timeout". */
 int kl_vcpu_exits(lua_State *L) {
-  struct kl_vcpu *v = kl_checkvcpu(L, 1);
+  kl_checkvcpu(L, 1);
   kl_maxargs(L, 2);
-  int64_t timeout = takeoptions(L, 2, v);
+  struct options o = readoptions(L, 2);
   lua_settop(L, 1);
-  lua_pushinteger(L, timeout < 0 ? -1 : kl_now() + timeout);
+  lua_pushinteger(L, o.timeout < 0 ? -1 : kl_now() + o.timeout);
+  lua_pushboolean(L, o.window);
   lua_pushboolean(L, false);
-  lua_pushcclosure(L, nextexit, 3);
+  lua_pushcclosure(L, nextexit, 4);
   return 1;
 }
 
@@ -310,13 +343,15 @@ int kl_vcpu_complete(lua_State *L) {
   kl_maxargs(L, 1);
   if (v->is_running)
     return kl_error(L, "kvm.vcpu is running: complete it after run returns");
-  bool kicked = v->run->immediate_exit;
-  int stop = v->handle.context->stop;
   begin(v); /* nor may a tracer close it */
+  v->is_completing = true;
   v->run->immediate_exit = 1;
   int reason = kl_enter(L, v);
-  v->run->immediate_exit = kicked;
-  v->handle.context->stop = stop;
+  v->is_completing = false;
+  /* A kick is for the next run, whenever it comes. */
+  __atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+  if (__atomic_load_n(&v->is_kicked, __ATOMIC_SEQ_CST))
+    __atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
   end(v);
   if (reason < 0) return failrun(L, v, 1, v->error);
   v->last_reason = reason == KL_R_INTR ? KL_R_NONE : reason;

@@ -38,7 +38,7 @@ static inline bool lookup(struct target *t, struct kl_bus *bus,
 static inline bool mmio(struct kvm_run *run, struct kl_access *a) {
   a->bus = KL_MMIO;
   a->is_write = run->mmio.is_write;
-  a->size = run->mmio.len;
+  a->size = KL_ONCE(run->mmio.len);
   a->count = 1;
   a->address = run->mmio.phys_addr;
   a->data = run->mmio.data;
@@ -49,14 +49,15 @@ static inline bool mmio(struct kvm_run *run, struct kl_access *a) {
 static inline bool io(struct kl_vcpu *v, struct kl_access *a) {
   struct kvm_run *run = v->run;
   uint64_t room = (uint64_t)v->handle.machine->run_size;
-  uint64_t bytes = (uint64_t)run->io.size * run->io.count;
+  uint64_t at = KL_ONCE(run->io.data_offset);
   a->bus = KL_PIO;
   a->is_write = run->io.direction == KVM_EXIT_IO_OUT;
-  a->size = run->io.size;
-  a->count = run->io.count;
+  a->size = KL_ONCE(run->io.size);
+  a->count = KL_ONCE(run->io.count);
   a->address = run->io.port;
-  a->data = (char *)run + run->io.data_offset;
-  return bytes <= room && run->io.data_offset <= room - bytes;
+  a->data = (char *)run + at;
+  uint64_t bytes = (uint64_t)a->size * a->count;
+  return bytes <= room && at <= room - bytes;
 }
 
 /* Whether a device takes the exit that v->last_reason names. */

@@ -84,14 +84,17 @@ static struct entry entryat(const struct block *b, uint32_t i) {
   return e;
 }
 
-/* How far the values reach. */
+/* How far the values reach. All of them together are not more, or a block of
+ * descriptors that share values would make much of little. */
 static size_t datasize(lua_State *L, const struct block *b) {
-  uint64_t end = 0;
+  uint64_t end = 0, total = 0;
   for (uint32_t i = 0; i < b->h.num_desc; i++) {
     struct entry e = entryat(b, i);
     uint64_t n = (uint64_t)e.d.offset + e.d.size * sizeof(uint64_t);
     if (n > end) end = n;
+    total += e.d.size * sizeof(uint64_t);
   }
+  if (total > end) end = total;
   if (end > MAX_BLOCK)
     kl_error(L, "statistics are damaged: values up to byte %I",
              (lua_Integer)end);

@@ -41,6 +41,7 @@ void kl_consider(struct kl_suggestion *s, const char *name) {
 
 void kl_considerkeys(lua_State *L, int idx, struct kl_suggestion *s) {
   idx = lua_absindex(L, idx);
+  if (!lua_istable(L, idx)) return;
   for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1))
     if (lua_type(L, -2) == LUA_TSTRING) kl_consider(s, lua_tostring(L, -2));
 }

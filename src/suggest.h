@@ -14,7 +14,8 @@ struct kl_suggestion {
 struct kl_suggestion kl_suggest(const char *wrong);
 /* Compares with one more name, which must outlive the suggestion. */
 void kl_consider(struct kl_suggestion *s, const char *name);
-/* Compares with the names among the keys of the table at idx. [-0, +0] */
+/* Compares with the names among the keys of what is at idx, where that is a
+ * table. [-0, +0] */
 void kl_considerkeys(lua_State *L, int idx, struct kl_suggestion *s);
 /* Pushes " (did you mean 'x'?)", or "". [-0, +1] */
 const char *kl_pushsuggestion(lua_State *L, const struct kl_suggestion *s);

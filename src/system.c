@@ -10,7 +10,7 @@ int kl_core_open(lua_State *L) {
   kl_maxargs(L, 1);
   const char *path = lua_isnoneornil(L, 1) ? "/dev/kvm" : kl_checkstring(L, 1);
   struct kl_system *s = kl_newhandle(L, &kl_system_class, 0);
-  s->handle.fd = open(path, O_RDWR | O_CLOEXEC);
+  s->handle.fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
   if (s->handle.fd < 0) {
     int err = errno;
     return kl_fail(L, "open", err, "%s: %s", path, strerror(err));
@@ -50,6 +50,9 @@ int kl_system_create_vm(lua_State *L) {
   lua_settop(L, 2);
   int run_size = kl_ioctlvalue(L, &s->handle, KVM_GET_VCPU_MMAP_SIZE, 0);
   if (run_size < 0) return kl_fail(L, "KVM_GET_VCPU_MMAP_SIZE", errno, NULL);
+  if ((size_t)run_size < sizeof(struct kvm_run))
+    return kl_fail(L, "KVM_GET_VCPU_MMAP_SIZE", EPROTO,
+                   "%d bytes do not hold a struct kvm_run", run_size);
   struct kl_vm *vm = kl_newhandle(L, &kl_vm_class, KL_VM_UVS);
   int fd = kl_ioctlvalue(L, &s->handle, KVM_CREATE_VM, type);
   if (fd < 0) return kl_failargs(L, 2, "KVM_CREATE_VM", errno, NULL);

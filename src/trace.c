@@ -18,21 +18,28 @@ int64_t kl_now(void) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* The struct as the kernel left it, the kvm_run page of KVM_RUN, or a number.
+ */
+static void pusharg(lua_State *L, const struct event *e) {
+  const char *data = (const char *)(uintptr_t)e->arg;
+  if (e->request == KVM_RUN)
+    lua_pushlstring(L, data, (size_t)e->handle->machine->run_size);
+  else if (_IOC_DIR(e->request) != _IOC_NONE)
+    lua_pushlstring(L, data, _IOC_SIZE(e->request));
+  else
+    lua_pushinteger(L, (lua_Integer)e->arg);
+}
+
 /* Calls the tracer in protected mode, where memory errors are caught too. */
 static int calltracer(lua_State *L) {
   const struct event *e = lua_touserdata(L, 1);
   kl_pushcontext(L);
   lua_getiuservalue(L, -1, 1);
+  pusharg(L, e); /* before a finalizer can run, which may close the vCPU */
   lua_pushstring(L, e->handle->object.class->name);
   lua_pushinteger(L, e->handle->fd);
   lua_pushinteger(L, (lua_Integer)e->request);
-  if (e->request == KVM_RUN) /* the argument is what the kernel left there */
-    lua_pushlstring(L, (const char *)(uintptr_t)e->arg,
-                    (size_t)e->handle->machine->run_size);
-  else if (_IOC_DIR(e->request) != _IOC_NONE)
-    lua_pushlstring(L, (const char *)(uintptr_t)e->arg, _IOC_SIZE(e->request));
-  else
-    lua_pushinteger(L, (lua_Integer)e->arg);
+  lua_rotate(L, -4, -1);
   lua_pushinteger(L, e->result);
   lua_pushinteger(L, e->result < 0 ? e->err : 0);
   lua_pushinteger(L, e->duration);
@@ -50,8 +57,9 @@ void kl_trace(lua_State *L, struct kl_handle *h, unsigned long request,
   lua_pushlightuserdata(L, &e);
   if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
     lua_warning(L, "kvm.core.trace: ", 1);
-    const char *text = lua_tostring(L, -1);
-    lua_warning(L, text != NULL ? text : "error object", 0);
+    /* a number would be made a string, for which memory may be short */
+    bool is_text = lua_type(L, -1) == LUA_TSTRING;
+    lua_warning(L, is_text ? lua_tostring(L, -1) : "error object", 0);
     lua_pop(L, 1);
   }
   kl_pushcontext(L);

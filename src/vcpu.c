@@ -25,8 +25,9 @@ static int vcpu_close(lua_State *L) {
   struct kvm_run *run = v->run;
   kl_stoptimer(v);
   kl_freering(v);
+  __atomic_store_n(&v->run, NULL, __ATOMIC_SEQ_CST);
+  kl_awaitkickers(v);
   if (run != NULL) munmap(run, (size_t)v->handle.machine->run_size);
-  v->run = NULL;
   v->sync_valid = 0;
   kl_closehandle(&v->handle);
   if (run == NULL) return 0;

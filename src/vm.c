@@ -36,8 +36,8 @@ int kl_vm_create_vcpu(lua_State *L) {
     return kl_failargs(L, 2, "KVM_CREATE_VCPU", err, "vCPU %d: %s", (int)id,
                        strerror(err));
   }
-  kl_adoptvcpu(L, fd);
   if (id >= machine->next_vcpu) machine->next_vcpu = id + 1;
+  kl_adoptvcpu(L, fd);
   return 1;
 }
 

@@ -63,6 +63,22 @@ void kl_catchsigint(struct sigaction *old) {
   if (old->sa_handler == SIG_IGN) sigaction(SIGINT, old, NULL);
 }
 
+/* lua_close: a signal finds no state any more. */
+static int forget(lua_State *L) {
+  (void)L;
+  running = NULL;
+  return 0;
+}
+
+void kl_openinterrupts(lua_State *L) {
+  lua_newuserdatauv(L, 0, 0);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, forget);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
 void kl_beginscript(lua_State *L) {
   context = kvmlua_context(L);
   running = L;

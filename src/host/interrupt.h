@@ -17,6 +17,10 @@ extern volatile sig_atomic_t kl_interrupted;
  * stopped so. SIGINT stays ignored where it was. old: for restoring. */
 void kl_catchsigint(struct sigaction *old);
 
+/* Has a signal that comes after L is closed find nothing of it. Once, before
+ * the first script. */
+void kl_openinterrupts(lua_State *L);
+
 /* Around a script that runs in L. */
 void kl_beginscript(lua_State *L);
 void kl_endscript(lua_State *L);

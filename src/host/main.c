@@ -184,6 +184,7 @@ static int pmain(lua_State *L) {
   }
   luaL_openlibs(L);
   kvmlua_openlibs(L);
+  kl_openinterrupts(L);
   setarg(L, h);
   lua_gc(L, LUA_GCGEN, 0, 0);
   if (h->options.timeout > 0) kl_settimeout(L, h->options.timeout);

@@ -40,8 +40,8 @@ function vcpu:run(options) end
 function vcpu:exits(options) end
 
 ---Has `run` come back with "intr": now, when the guest runs (a device calls this), or
----as soon as it is entered next. From C, a signal handler or another thread may do
----the same.
+---as soon as it is entered next. From C, kvmlua_interrupt in a signal handler does the
+---same.
 ---Usage: `cpu:kick()`
 function vcpu:kick() end
 
