@@ -157,13 +157,15 @@ end
 ---`kvmlua --trace` does.
 ---Usage: `require "kvm.trace".attach "trace.jsonl"`
 ---@param path? string
+---Raises when the file cannot be written.
 function M.attach(path)
   if not path then
     M.listen(function(e) io.stderr:write(M.format(e), "\n") end)
     return
   end
   local json = require "kvm.json"
-  local file = assert(io.open(path, "w"))
+  local file, why = io.open(path, "w")
+  if not file then error("kvm.trace: " .. why, 2) end
   file:setvbuf "line"
   M.listen(function(event) file:write(json.encode(event), "\n") end)
 end

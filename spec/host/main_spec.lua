@@ -174,4 +174,27 @@ describe("an observer", function()
     assert.truthy(err:find("no\n", 1, true))
     assert.equal(1, status)
   end)
+
+  it("whose file cannot be written says so in a line", function()
+    for _, name in ipairs { "trace", "calltree" } do
+      local out, err, status = host.run { "--" .. name .. "=/nodir/x", "-e",
+        "print 'script'" }
+      assert.equal("", out)
+      assert.equal(("%s: kvm.%s: /nodir/x: No such file or directory\n"):format(
+        host.kvmlua, name), err)
+      assert.equal(1, status)
+    end
+  end)
+
+  it("that lacks something says so in a line", function()
+    local ok, missing = pcall(require "kvm.calltree".open)
+    if ok then
+      missing:close()
+      return pending "this host has a tracer"
+    end
+    local _, err, status = host.run { "--calltree", "-e", "" }
+    assert.equal(host.kvmlua .. ": " .. missing:match "kvm%.calltree: .*"
+      .. "\n", err)
+    assert.equal(1, status)
+  end)
 end)

@@ -101,15 +101,18 @@ static bool runstep(lua_State *L, struct host *h, const struct kl_step *s) {
   }
 }
 
-/* require(module).attach(file), for the observers. (module, file) */
+/* require(module).attach(file), for the observers: nothing, or what is wrong.
+ * The command line is to blame for that and no code: it needs no traceback.
+ * (module, file) */
 static int attach(lua_State *L) {
   lua_getglobal(L, "require");
   lua_pushvalue(L, 1);
   lua_call(L, 1, 1);
   lua_getfield(L, -1, "attach");
   lua_pushvalue(L, 2);
-  lua_call(L, 1, 0);
-  return 0;
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return 0;
+  luaL_tolstring(L, -1, NULL);
+  return 1;
 }
 
 static bool observe(lua_State *L, struct host *h, const char *module,
@@ -118,7 +121,14 @@ static bool observe(lua_State *L, struct host *h, const char *module,
   lua_pushcfunction(L, attach);
   lua_pushstring(L, module);
   lua_pushstring(L, *file == '\0' ? NULL : file);
-  return run(L, h, 2);
+  bool is_called = kl_call(L, 2, 1);
+  if (is_called && lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    return true;
+  }
+  h->status = is_called ? KL_FAILED : kl_laststatus();
+  kl_report(L, h->options.program);
+  return false;
 }
 
 static bool runscript(lua_State *L, struct host *h) {

@@ -126,10 +126,12 @@ local attached
 ---JSON object a line to a file. What `kvmlua --calltree` does.
 ---Usage: `require "kvm.calltree".attach "trees.jsonl"`
 ---@param path? string
+---Raises what is missing (see open), or that the file cannot be written.
 function M.attach(path)
   local seen, listener = {}, nil
   if path then
-    local file = assert(io.open(path, "w"))
+    local file, why = io.open(path, "w")
+    if not file then error("kvm.calltree: " .. why, 2) end
     file:setvbuf "line"
     local json = require "kvm.json"
     function listener(step)
