@@ -11,6 +11,42 @@ describe("kvm.pretty", function()
     assert.equal("nil", f(nil))
   end)
 
+  it("shows an integer in hex, too", function()
+    assert.equal("65520  (0xfff0)", f(0xfff0))
+    assert.equal("10  (0xa)", f(10))
+    assert.equal("-4096  (0xfffffffffffff000)", f(-4096))
+    assert.equal("9", f(9))
+    assert.equal("1e+15", f(1e15))
+  end)
+
+  it("shows registers, addresses and bits of tables in hex", function()
+    assert.equal("{ cr0 = 0x11, r8 = 9, rflags = 0x246, rip = 0xfff0 }",
+      f { rip = 0xfff0, rflags = 0x246, cr0 = 0x11, r8 = 9 })
+    assert.equal("{ pc = 0x80000, ttbr0_el1 = 0x1000, x10 = 0x40 }",
+      f { pc = 0x80000, x10 = 64, ttbr0_el1 = 0x1000 })
+    assert.equal("{ cs = { base = 0xffffffffffff0000, dpl = 3 } }",
+      f { cs = { base = -0x10000, dpl = 3 } })
+    assert.equal("{ count = 4096, gpa = 0x1000, guest_phys_addr = 0x2000 }",
+      f { gpa = 0x1000, guest_phys_addr = 0x2000, count = 4096 })
+    assert.equal("{ eax = 0x80000001, size = 0x2000 }",
+      f { size = 0x2000, eax = 0x80000001 })
+    assert.equal("{ 10, 4096, nr = 8192 }", f { 10, 4096, nr = 8192 })
+  end)
+
+  it("counts in the order of names", function()
+    assert.equal("{ r8 = 1, r9 = 2, r10 = 3, r10b = 4 }",
+      f { r10 = 3, r9 = 2, r8 = 1, r10b = 4 })
+    assert.equal("{ a = 1, a01 = 2, a1 = 3, a2 = 4 }",
+      f { a1 = 3, a01 = 2, a2 = 4, a = 1 })
+  end)
+
+  it("can be brief", function()
+    assert.equal("{ a = 1 }", pretty.brief { a = 1 })
+    local line = pretty.brief { ("x"):rep(100), ("ö"):rep(100) }
+    assert.truthy(#line <= 203 and line:find "%.%.%.$" and utf8.len(line))
+    assert.falsy(line:find "\n")
+  end)
+
   it("leaves text alone and quotes bytes", function()
     assert.equal("one\n\ttwo", f "one\n\ttwo")
     assert.equal("größe", f "größe")

@@ -89,7 +89,7 @@ describe("--timeout", function()
   it("is over at the prompt", function()
     local screen, status = host.type({ "--timeout=0.2", "-i" },
       { "<> ", ">local t = os.clock() while os.clock() < t + 0.4 do end\\n",
-        "<> ", ">6 * 7\\n", "<42\\n", "<> ", ">\\x04" })
+        "<> ", ">6 * 7\\n", "<42", "<> ", ">\\x04" })
     assert.truthy(screen:find "42")
     assert.equal(0, status)
   end)
