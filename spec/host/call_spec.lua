@@ -21,6 +21,19 @@ describe("an error object", function()
       true))
   end)
 
+  it("that is a table shows what is in it", function()
+    local err, status = fails 'error { code = 7, message = "no\\ndisk" }'
+    assert.equal(1, status)
+    assert.truthy(err:find('(error object is a table value) { code = 7, '
+      .. 'message = "no\\ndisk" }\nstack traceback:\n', 1, true), err)
+    err = fails [[
+      package.preload["kvm.pretty"] = error
+      error { code = 7 }]]
+    assert.truthy(err:find("(error object is a table value)\n", 1, true))
+    err = fails "error(setmetatable({}, { __pairs = error, __name = 'mine' }))"
+    assert.truthy(err:find("(error object is a table value) mine: 0x", 1, true))
+  end)
+
   it("whose __tostring or fields raise does no harm", function()
     local err, status = fails [[
       error(setmetatable({}, { __index = function() error "field" end,

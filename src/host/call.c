@@ -31,6 +31,28 @@ static enum kl_status statusof(lua_State *L, int idx) {
   return is_open ? KL_NO_KVM : KL_FAILED;
 }
 
+/* (table) -> its fields, in a line. */
+static int brief(lua_State *L) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "kvm.pretty");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, "brief");
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+/* As lua says it, and what is in a table. */
+static const char *describe(lua_State *L, int idx) {
+  const char *text =
+      lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, idx));
+  if (!lua_istable(L, idx)) return text;
+  lua_pushcfunction(L, brief);
+  lua_pushvalue(L, idx);
+  if (lua_pcall(L, 1, 1, 0) != LUA_OK || !lua_isstring(L, -1)) return text;
+  return lua_pushfstring(L, "%s %s", text, lua_tostring(L, -1));
+}
+
 /* Message handler: error -> text with traceback. */
 static int traceback(lua_State *L) {
   last_status = statusof(L, 1);
@@ -39,8 +61,7 @@ static int traceback(lua_State *L) {
     if (luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL)
       text = luaL_tolstring(L, 1, NULL);
     else
-      text = lua_pushfstring(L, "(error object is a %s value)",
-                             luaL_typename(L, 1));
+      text = describe(L, 1);
   }
   luaL_traceback(L, L, text, 1);
   return 1;
