@@ -21,11 +21,17 @@ local function compile(text)
   return nil, message, is_incomplete or is_open(message)
 end
 
--- The prompt's own global, where a script has none of that name. Loaded when used.
+-- The prompt's own globals, where a script has none of these names. help is loaded
+-- when it is used.
+local _, kvm = pcall(require, "kvm")
 local help = setmetatable({}, {
   __call = function(_, topic) require "kvm.help" (topic) end,
   __tostring = function() return "help() shows what there is" end,
 })
+
+local function offer(name, value)
+  if rawget(_G, name) == nil then rawset(_G, name, value) end
+end
 
 --- Reads lines until they are a chunk.
 ---@param readline fun(prompt: string): string|false|nil false: given up
@@ -34,7 +40,8 @@ local help = setmetatable({}, {
 ---  there is nothing to run
 ---@return string? message what is wrong with the text
 function M.read(readline, remember)
-  if rawget(_G, "help") == nil then rawset(_G, "help", help) end
+  offer("help", help)
+  offer("kvm", type(kvm) == "table" and kvm or nil)
   local text = readline(tostring(_G._PROMPT or "> "))
   if not text then return text end
   text = text:gsub("^=", "")

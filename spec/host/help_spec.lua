@@ -38,6 +38,24 @@ describe("help at the prompt", function()
   end)
 end)
 
+describe("kvm at the prompt", function()
+  it("is the module", function()
+    assert.equal("true\n", at_prompt("kvm == require 'kvm'\n", nowhere))
+  end)
+
+  it("leaves a global of the script's alone", function()
+    assert.equal("7\n", at_prompt "kvm = 7\nkvm\n")
+    local out = host.run({ "-i", "-e", "kvm = 8" }, { input = "kvm\n" })
+    assert.truthy(out:find "\n8\n$")
+  end)
+
+  it("is not there in a script", function()
+    assert.equal("nil\n", (host.run { "-e", "print(kvm)" }))
+    assert.equal("nil\n", (host.run({ "-i", "-e", "print(kvm)" },
+      { input = "" }):gsub("^kvmlua [^\n]*\n", "")))
+  end)
+end)
+
 describe("embedded texts", function()
   local function eval(code, env)
     local out, err, status = host.run({ "-e", code }, { env = env })

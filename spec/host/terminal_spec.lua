@@ -28,7 +28,7 @@ describe("the line editor", function()
     session { ">1 + 2\\x02\\x02\\x02\\x02 + 40\\x05 - 1\\n", "<42" }
   end)
 
-  it_edits("takes a tab as it is", function()
+  it_edits("takes a tab that is behind no word as it is", function()
     session { ">#'\\t\\t\\t'\\n", "<3" }
   end)
 
@@ -40,6 +40,43 @@ describe("the line editor", function()
   it("takes several lines one by one", function()
     session { ">for i = 1, 2 do\\nio.write(i, ';')\\nend\\nprint 'over'\\n",
       "<1;2;", "<over" }
+  end)
+end)
+
+describe("the Tab key", function()
+  it_edits("completes a word", function()
+    session { ">x1_first = 6\\n", "<> ", ">x1_\\t_ = 7\\n", "<> ",
+      ">x1_first * x1_first_\\n", "<42", "<> ",
+      ">print(kvm.CAP.USER_M\\t)\\n", "<\\n3\\n", "<> ",
+      ">string.reve\\t 'yx'\\n", "<\\nxy\\n" }
+  end)
+
+  it_edits("shows all when it comes twice", function()
+    local screen = session { ">x1 = { r8 = 1, r9 = 2, r10 = 3 }\\n", "<> ",
+      ">x1.r\\t\\t", "<r8 ", "<r9 ", "<r10", "<> x1.r", ">8\\n", "<1" }
+    assert.falsy(screen:find("x1.r8 ", 1, true))
+  end)
+
+  it_edits("shows many without a question", function()
+    session { ">#kvm.CAP.\\t\\t", "<USER_MEMORY", "<> #kvm.CAP.", ">\\x03" }
+  end)
+
+  it_edits("does nothing where kvm.complete is another's", function()
+    session { ">package.loaded['kvm.complete'] = { list = print }\\n", "<> ",
+      ">x1.y\\t\\x01\\x0b 6 * 7\\n", "<42" }
+  end)
+
+  it_edits("has nothing to say about what is not there", function()
+    session { ">nosuch.field\\t\\t = 1\\x01x1 = 6 * 7 --\\n", "<> ", ">x1\\n",
+      "<42" }
+  end)
+end)
+
+describe("the first lines", function()
+  it("say what to type", function()
+    local screen = session { ">1\\n" }
+    assert.truthy(screen:find '\nkvm is require "kvm"; help%(%) shows what '
+      .. 'there is[^\n]*\n> ')
   end)
 end)
 

@@ -2,7 +2,11 @@
 #include "host/repl.h"
 
 #include <lauxlib.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "host/call.h"
 #include "host/interrupt.h"
@@ -27,6 +31,47 @@ static int repl_readline(lua_State *L) {
 static int repl_remember(lua_State *L) {
   kl_remember(luaL_checkstring(L, 1));
   return 0;
+}
+
+/* Key of the words that kvm.complete has found last. */
+static const char found_words = 0;
+
+/* (word, i) -> the i-th word that it may become, or nil */
+static int repl_complete(lua_State *L) {
+  lua_Integer i = lua_tointeger(L, 2);
+  if (i == 0) {
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "kvm.complete");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "list");
+    lua_pushstring(L, lua_touserdata(L, 1));
+    lua_call(L, 1, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &found_words);
+  }
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &found_words) != LUA_TTABLE) return 0;
+  lua_rawgeti(L, -1, i + 1);
+  return 1;
+}
+
+/* A kl_completer. Nothing is raised through readline. */
+static char *complete(void *context, const char *word, int i) {
+  lua_State *L = context;
+  if (!lua_checkstack(L, 3)) return NULL;
+  lua_pushcfunction(L, repl_complete);
+  lua_pushlightuserdata(L, (void *)word);
+  lua_pushinteger(L, i);
+  bool is_found = lua_pcall(L, 2, 1, 0) == LUA_OK && lua_isstring(L, -1);
+  char *copy = is_found ? strdup(lua_tostring(L, -1)) : NULL;
+  lua_pop(L, 1);
+  return copy;
+}
+
+/* For people only: scripts that are piped in know what to type. */
+static void greet(lua_State *L) {
+  bool can_complete = kl_setcompleter(complete, L);
+  if (isatty(STDIN_FILENO))
+    printf("kvm is require \"kvm\"; help() shows what there is%s\n",
+           can_complete ? "; Tab completes" : "");
 }
 
 /* Leaves a chunk, or nil at the end; says what is wrong with others. */
@@ -57,6 +102,7 @@ void kl_repl(lua_State *L) {
   lua_call(L, 1, 1);
   kl_stoptimeout(); /* it was the script's */
   kl_openterminal();
+  greet(L);
   for (readchunk(L); !lua_isnil(L, -1); readchunk(L)) {
     if (!kl_call(L, 0, LUA_MULTRET))
       kl_report(L, NULL);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/terminal.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +103,70 @@ static enum kl_input readedited(const char *prompt, char **line) {
   return taken != NULL ? KL_LINE : KL_END;
 }
 
+/* ---- completion ---------------------------------------------------------- */
+
+static kl_completer *completer;
+static void *completer_context;
+
+static bool isword(int c) {
+  return isalnum(c) || c == '_' || c == '.' || c == ':';
+}
+
+static char *next_match(const char *word, int state) {
+  static int i;
+  i = state == 0 ? 0 : i + 1;
+  return completer(completer_context, word, i);
+}
+
+static char **complete(const char *word, int start, int end) {
+  (void)start;
+  (void)end;
+  rl_attempted_completion_over = 1; /* no names of files */
+  rl_completion_append_character = '\0';
+  return rl_completion_matches(word, next_match);
+}
+
+/* Shows the last part of each: "rip" of "cpu.regs.rip". */
+static void showmatches(char **matches, int n, int width) {
+  size_t skip = strlen(matches[0]);
+  while (skip > 0 && strchr(".:", matches[0][skip - 1]) == NULL) skip--;
+  for (int i = 0; i <= n; i++)
+    memmove(matches[i], matches[i] + skip, strlen(matches[i] + skip) + 1);
+  rl_display_match_list(matches, n, width - (int)skip);
+  rl_forced_update_display();
+}
+
+/* Behind a word it completes, elsewhere it is a tab. */
+static int on_tab(int count, int key) {
+  bool is_word =
+      rl_point > 0 && isword((unsigned char)rl_line_buffer[rl_point - 1]);
+  if (!is_word || completer == NULL) return rl_insert(count, key);
+  if (rl_last_func == on_tab) rl_last_func = rl_complete; /* it shows all */
+  return rl_complete(count, key);
+}
+
+static void opencompletion(void) {
+  static char breaks[256];
+  char *end = breaks;
+  for (int c = 1; c < 128; c++)
+    if (!isword(c)) *end++ = (char)c;
+  rl_completer_word_break_characters = breaks;
+  rl_attempted_completion_function = complete;
+  rl_completion_display_matches_hook = showmatches;
+  rl_sort_completion_matches = 0;
+  rl_completion_query_items = -1; /* a question could not be given up */
+  rl_variable_bind("page-completions", "off");
+  rl_bind_key('\t', on_tab);
+}
+
+bool kl_setcompleter(kl_completer *f, void *context) {
+  completer = f;
+  completer_context = context;
+  return true;
+}
+
+/* ---- history ------------------------------------------------------------- */
+
 static void openhistory(void) {
   const char *home = getenv("HOME");
   if (home == NULL || asprintf(&history_file, "%s/.kvmlua_history", home) < 0) {
@@ -121,7 +185,7 @@ static void openreadline(void) {
   struct sigaction action = {.sa_handler = on_sigcont};
   sigemptyset(&action.sa_mask);
   sigaction(SIGCONT, &action, &old_sigcont);
-  rl_bind_key('\t', rl_insert);
+  opencompletion();
   openhistory();
 }
 
@@ -166,6 +230,12 @@ const char *kl_editor(void) {
 
 void kl_remember(const char *text) {
   (void)text;
+}
+
+bool kl_setcompleter(kl_completer *f, void *context) {
+  (void)f;
+  (void)context;
+  return false;
 }
 
 enum kl_input kl_readline(const char *prompt, char **line) {
