@@ -30,5 +30,20 @@ describe("kvm.info", function()
     assert.truthy(count > 20)
     assert.is_nil(found.host.problem)
     assert.is_string(found.host.backend)
+    assert.equal(kvm.host().kernel, found.kernel)
+    assert.same(require("kvm.host." .. kvm.arch).describe(), found.host)
+  end)
+
+  it("tells what an arm64 machine may have", function()
+    local ok, reason = kvm.available()
+    if not ok then pending(reason) end
+    if kvm.arch ~= "arm64" then return pending "this is no arm64 machine" end
+    local found = info.collect().host
+    local vm <close> = kvm.create_vm(found.ipa_bits)
+    assert.is_false((pcall(kvm.create_vm, found.ipa_bits + 1)))
+    assert.truthy(#found.gic_versions > 0)
+    for _, version in ipairs(found.gic_versions) do
+      vm:create_device("ARM_VGIC_V" .. version, { test = true })
+    end
   end)
 end)

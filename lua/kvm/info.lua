@@ -5,14 +5,6 @@ local kvm = require "kvm"
 
 local M = {}
 
-local function read_line(path)
-  local file = io.open(path)
-  if not file then return nil end
-  local line = file:read("l")
-  file:close()
-  return line
-end
-
 -- Name -> value of every capability that this KVM has. A VM is asked: some
 -- depend on its type, and some /dev/kvm does not know.
 local function capabilities(vm)
@@ -31,8 +23,9 @@ end
 ---Usage: `print(require("kvm.info").collect().api_version)`
 ---@return table
 function M.collect()
+  local host = require "kvm.host".get()
   local info = { arch = kvm.arch, page_size = kvm.page_size,
-    kernel = read_line("/proc/sys/kernel/osrelease") }
+    kernel = host.kernel }
   info.available, info.reason = kvm.available()
   if not info.available then return info end
   local system <close> = kvm.open()
@@ -40,8 +33,7 @@ function M.collect()
   info.vcpu_mmap_size = system:get_vcpu_mmap_size()
   local vm <close> = system:create_vm()
   info.capabilities = capabilities(vm)
-  local host = kvm.host()
-  info.host = { backend = host.backend, boot_line = host.boot_line }
+  info.host = host.facts
   info.behaviour = host:behaviour()
   return info
 end

@@ -63,9 +63,10 @@ end
 
 local host
 
----The host, made on first use. Fields: `arch`, `backend` ("vmx", "svm", "pvm",
----"vhe", "nvhe", "pkvm" or "unknown"), `kernel`, `questions` (the names that
----can() takes, sorted), and what kvm.host.<arch> adds.
+---The host, made on first use. Fields: `arch`, `kernel`, `questions` (the names that
+---can() takes, sorted), `facts`, and each of them: `backend` ("vmx", "svm", "pvm",
+---"vhe", "nvhe", "hvhe", "pkvm" or "unknown") and what kvm.host.<arch> adds (arm64:
+---`boot_line`, `ipa_bits`, `gic_versions`).
 ---Usage: `local host = require("kvm.host").get()`
 ---@return kvm.host
 function M.get()
@@ -76,7 +77,8 @@ function M.get()
     new.questions[#new.questions + 1] = name
   end
   table.sort(new.questions)
-  for name, value in pairs(arch.describe()) do new[name] = value end
+  new.facts = arch.describe()
+  for name, value in pairs(new.facts) do new[name] = value end
   host = new
   return host
 end
