@@ -106,6 +106,21 @@ describe("parse", function()
       "Raises a kvm.error: EIO." }, go.raises)
   end)
 
+  it("takes a first sentence for what it is", function()
+    local entry = reference.parse([[
+local M = {}
+
+---Raises a flag. And more,
+---Raises a line later.
+---Usage: `M.raise()`
+---Raises when it is up.
+function M.raise() end
+]], "kvm.sample")[1]
+    assert.equal("Raises a flag.", reference.summary(entry))
+    assert.same({ "Raises a flag. And more," }, entry.text)
+    assert.same({ "Raises a line later.", "Raises when it is up." }, entry.raises)
+  end)
+
   it("reads fields whose text or type goes on", function()
     assert.same({
       { name = "size", optional = true, type = "integer",

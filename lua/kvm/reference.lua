@@ -90,7 +90,7 @@ local function add_line(doc, line, open)
     add_usage(doc, doc.open_usage and doc.open_usage .. " " .. line or rest)
   elseif WORDS[word] then
     for name in rest:gmatch "%S+" do table.insert(doc[WORDS[word]], name) end
-  elseif line:find "^Raises " then
+  elseif line:find "^Raises " and (#doc.text > 0 or doc.usage) then
     open = { text = line }
     doc.raises[#doc.raises + 1] = open
   elseif open then
