@@ -176,6 +176,36 @@ describe("load", function()
   end)
 end)
 
+describe("the modules", function()
+  local root = require "spec.helper".root
+
+  local function find(arguments)
+    local pipe <close> = assert(io.popen(("cd %s/lua/kvm/meta && find . %s "
+      .. "| LC_ALL=C sort"):format(root, arguments)))
+    local found = {}
+    for path in pipe:lines() do found[#found + 1] = path:gsub("^%./", "") end
+    return found
+  end
+
+  it("are of every machine that has a directory", function()
+    local machines = table.move(reference.MACHINES, 1, 99, 1, {})
+    table.sort(machines)
+    assert.same(find "-mindepth 1 -type d", machines)
+  end)
+
+  it("are all files of lua/kvm/meta, each once", function()
+    local listed = {}
+    for _, module in ipairs(reference.MODULES) do
+      assert.is_nil(listed[module], module)
+      listed[module] = true
+    end
+    for _, path in ipairs(find "-name '*.lua'") do
+      local module = "kvm.meta." .. path:gsub("%.lua$", ""):gsub("/", ".")
+      assert.truthy(listed[module], module)
+    end
+  end)
+end)
+
 describe("source", function()
   it("is the text of a module", function()
     assert.truthy(reference.source "kvm.meta.vm":find("function vm:read", 1, true))

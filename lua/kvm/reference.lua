@@ -7,19 +7,19 @@
 
 local M = {}
 
----The modules with entries, in the order of the overview. meta.<arch>.* is of one
----machine.
-M.MODULES = {
-  "kvm", "kvm.memory",
-  "kvm.meta.core", "kvm.meta.system", "kvm.meta.x86_64.system",
-  "kvm.meta.vm", "kvm.meta.x86_64.vm", "kvm.meta.arm64.vm",
-  "kvm.meta.vcpu", "kvm.meta.x86_64.vcpu", "kvm.meta.arm64.vcpu",
-  "kvm.meta.regs", "kvm.meta.x86_64.regs", "kvm.meta.arm64.regs",
-  "kvm.meta.exit", "kvm.meta.x86_64.exit", "kvm.meta.arm64.exit",
-  "kvm.meta.exit_other", "kvm.meta.memory", "kvm.meta.device",
-  "kvm.meta.eventfd", "kvm.meta.stats", "kvm.meta.error",
-  "kvm.meta.constants", "kvm.meta.x86_64.constants",
-  "kvm.meta.arm64.constants",
+---The machines, each with a directory in lua/kvm/meta.
+M.MACHINES = { "x86_64", "arm64" }
+
+-- The files of lua/kvm/meta in the order of the overview; each machine may have one
+-- of the same name.
+local META <const> = { "core", "system", "vm", "vcpu", "regs", "exit", "exit_other",
+  "memory", "device", "eventfd", "stats", "error", "constants", "fdt_core" }
+
+---The modules with entries, in the order of the overview: of lua/kvm/meta, where
+---kvm.meta.<machine>.* is of one machine, and of Lua.
+M.MODULES = { "kvm", "kvm.memory" }
+
+local LUA <const> = {
   "kvm.asm", "kvm.asm.dsl", "kvm.elf",
   "kvm.arch.x86_64.modes", "kvm.arch.x86_64.mmu",
   "kvm.arch.x86_64.descriptor", "kvm.arch.x86_64.cpuid",
@@ -29,7 +29,6 @@ M.MODULES = {
   "kvm.arch.arm64.nisv", "kvm.arch.arm64.smccc",
   "kvm.dev.pl011", "kvm.dev.pl031",
   "kvm.fdt", "kvm.fdt.node", "kvm.fdt.lookup", "kvm.fdt.value",
-  "kvm.meta.fdt_core",
   "kvm.host", "kvm.info", "kvm.trace", "kvm.calltree", "kvm.calltree.trees",
   "kvm.calltree.filter", "kvm.calltree.walk", "kvm.json", "kvm.debug.hexdump",
   "kvm.help", "kvm.reference",
@@ -268,6 +267,20 @@ local function enter(by_name, name, entry)
 end
 
 local loaded
+
+-- Adds the files of lua/kvm/meta that are there, and then the rest.
+local function list_modules()
+  for _, name in ipairs(META) do
+    M.MODULES[#M.MODULES + 1] = "kvm.meta." .. name
+    for _, machine in ipairs(M.MACHINES) do
+      local module = ("kvm.meta.%s.%s"):format(machine, name)
+      if M.source(module) then M.MODULES[#M.MODULES + 1] = module end
+    end
+  end
+  table.move(LUA, 1, #LUA, #M.MODULES + 1, M.MODULES)
+end
+
+list_modules()
 
 ---All entries: `entries`, in the order of the modules, and `by_name`, lists by every
 ---end of a name. Read once.
