@@ -19,6 +19,7 @@ source.hide()
 
 local M = {}
 
+---What an assembler takes besides the text.
 ---@class kvm.asm.options
 ---@field origin? integer where the code will run (0)
 ---@field symbols? table<string, integer> what the text uses but does not define

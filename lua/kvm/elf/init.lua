@@ -12,77 +12,86 @@ local problem = require "kvm.elf.problem"
 
 local M = {}
 
+---What the file is.
 ---@class kvm.elf.header
----@field class 32|64
----@field machine "x86_32"|"x86_64"|"arm64"
----@field type "rel"|"exec"|"dyn"|"core"|integer
----@field entry integer
----@field flags integer
+---@field class 32|64 bits of an address
+---@field machine "x86_32"|"x86_64"|"arm64" that runs it
+---@field type "rel"|"exec"|"dyn"|"core"|integer object, program, or one that can move
+---@field entry integer the address where the program begins
+---@field flags integer e_flags
 
+---A section: what linkers see.
 ---@class kvm.elf.section
----@field index integer
+---@field index integer its number in the file
 ---@field name string
 ---@field type string|integer "progbits", "nobits", "symtab", ...
----@field flags integer
----@field addr integer
+---@field flags integer SHF_* bits
+---@field addr integer where the program expects it
 ---@field offset integer in the file
----@field size integer
----@field link integer
----@field info integer
----@field align integer
----@field entsize integer
+---@field size integer in bytes
+---@field link integer another section's index, as the type has it
+---@field info integer as the type has it
+---@field align integer what addr is a multiple of
+---@field entsize integer bytes of an entry, of a table
 
+---A segment of the file: what loaders see.
 ---@class kvm.elf.program_header
 ---@field type string|integer "load", "dynamic", "interp", "note", ...
----@field flags integer
+---@field flags integer PF_* bits
 ---@field offset integer in the file
----@field vaddr integer
----@field paddr integer
----@field filesize integer
----@field memsize integer
----@field align integer
+---@field vaddr integer where the program expects it
+---@field paddr integer where it goes in physical memory
+---@field filesize integer bytes in the file
+---@field memsize integer bytes in memory; those beyond filesize are zero
+---@field align integer what the addresses agree in with offset
 
+---A name and what it stands for.
 ---@class kvm.elf.symbol
 ---@field name string
----@field value integer
----@field size integer
+---@field value integer an address, or of an object an offset in its section
+---@field size integer in bytes
 ---@field kind string|integer "notype", "object", "func", "section", ...
 ---@field bind string|integer "local", "global", "weak"
----@field section integer|"undef"|"abs"|"common"
+---@field section integer|"undef"|"abs"|"common" the index of the section it is in
 
+---A place that is changed once addresses are known.
 ---@class kvm.elf.relocation
 ---@field section integer the index of the section it changes
----@field offset integer
----@field type integer
----@field symbol? kvm.elf.symbol
+---@field offset integer in that section
+---@field type integer R_* of the machine
+---@field symbol? kvm.elf.symbol what it refers to
 ---@field addend? integer nil where it stands in the section itself
 
+---A file as `elf.parse` reads it.
 ---@class kvm.elf.object
----@field header kvm.elf.header
+---@field header kvm.elf.header what the file is
 ---@field sections kvm.elf.section[] by their index in the file
----@field segments kvm.elf.program_header[]
+---@field segments kvm.elf.program_header[] in the order of the file
 ---@field symbols kvm.elf.symbol[] by their index in the file
----@field dynamic_symbols kvm.elf.symbol[]
----@field relocations kvm.elf.relocation[]
+---@field dynamic_symbols kvm.elf.symbol[] those for a dynamic linker
+---@field relocations kvm.elf.relocation[] in the order of the file
 ---@field bytes string the file
 
+---A part of an image, to be written to guest memory.
 ---@class kvm.elf.segment
 ---@field name string the section's, or "segment N"
 ---@field gpa integer where it goes in guest memory
 ---@field vaddr integer where the program expects it
----@field bytes string
+---@field bytes string what the file has of it
 ---@field memsize integer at least #bytes; the rest is zero
 ---@field flags string such as "r-x"
 
+---How `elf.load` places a file.
 ---@class kvm.elf.load_options
----@field base? integer
----@field symbols? table<string, integer>
----@field relocate? boolean
+---@field base? integer what is added to its addresses (0); an object begins there
+---@field symbols? table<string, integer> addresses of what an object does not define
+---@field relocate? boolean false: the program's own start code does it (true)
 
+---What a loader puts into guest memory.
 ---@class kvm.elf.image
----@field machine "x86_32"|"x86_64"|"arm64"
----@field entry integer
----@field segments kvm.elf.segment[]
+---@field machine "x86_32"|"x86_64"|"arm64" that runs it
+---@field entry integer the address where the program begins
+---@field segments kvm.elf.segment[] in the order of their vaddr
 ---@field symbols table<string, integer> absolute values
 
 local function bad_argument(level, number, name, format, ...)
@@ -198,7 +207,12 @@ end
 --- position-independent program (moved by `base` and relocated), or an object
 --- of `gcc -c` (placed at `base`, with `symbols` for what it does not define).
 --- `relocate = false` leaves the relocations to the program's own start code.
---- Usage: `local image = elf.load(bytes); cpu.regs.rip = image.entry`
+--- Nothing is written: write each segment to its gpa, and zeros for what memsize
+--- has beyond the bytes (fresh memory has them).
+--- Usage: `local image = elf.load(bytes);
+--- for _, s in ipairs(image.segments) do
+--- vm:write(s.gpa, s.bytes .. ("\0"):rep(s.memsize - #s.bytes)) end;
+--- cpu.regs.rip = image.entry`
 ---@param bytes string the whole file
 ---@param options? kvm.elf.load_options
 ---@return kvm.elf.image
