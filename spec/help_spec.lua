@@ -98,10 +98,119 @@ describe("help of a name", function()
     assert.equal("kvm.fdt.value.u8(...) -> kvm.fdt.value", first_line "fdt.u8")
   end)
 
-  it("searches for a word", function()
+  it("shows a module and what has its name", function()
+    has("kvm.trace", "kvm.trace(listener?)", "kvm.trace.attach(path?)")
+    has("kvm.host", "kvm.host() -> table", "kvm.host.get()", "host:can(name)")
+    has("kvm.memory", "size      (integer)", "kvm.memory(size?, options?) -> ",
+      "Verbs for guest memory")
+    assert.equal("kvm.dev.pl011", first_line "dev.pl011")
+  end)
+
+  it("lists each member once, with a word about it", function()
+    for _, name in ipairs { "kvm", "kvm.asm", "kvm.elf", "vm", "vcpu" } do
+      local seen, answer = {}, help.text(name)
+      for title, about in answer:gmatch "\n  (kvm%.[%w_.]+) *([^\n]*)" do
+        assert(about ~= "", name .. ": " .. title)
+        assert(about:find "^%(" or not seen[title], name .. ": " .. title)
+        seen[title] = true
+      end
+    end
+    assert.falsy(help.text "kvm":find("kvm.gic", 1, true))
+    has("kvm.arch.arm64.gic", "\n  kvm.gic  ")
+  end)
+
+  it("names the machine where a name is several machines'", function()
+    has("map", "mmu:map(va, pa, size, options?)  arm64: ",
+      "mmu:map(va, pa, size, options?)  x86-64: ")
+  end)
+
+  it("lists what a module has from another", function()
+    if not pcall(require, "kvm.fdt") then
+      return pending "this build has no kvm.fdt.core"
+    end
+    has("kvm.fdt", "  kvm.fdt.path(target)", "  kvm.fdt.u64(...)",
+      "  kvm.fdt.build(t, opts?)")
+    for _, name in ipairs { "kvm.fdt.path", "fdt.path" } do
+      has(name, "kvm.fdt.value.path(target) ->")
+    end
+  end)
+
+  it("says how the segments of a program get into memory", function()
+    has("elf.load", "vm:write(s.gpa, s.bytes", "memsize", "zeros")
+    has("kvm.elf.load_options", "base?      (integer) ")
+  end)
+end)
+
+describe("help of what scripts write", function()
+  it("is that of the object", function()
+    for variable, class in pairs { cpu = "vcpu", ram = "memory", mem = "memory",
+        sys = "system", dev = "device", regs = "kvm.regs" } do
+      assert.equal(help.text(class), help.text(variable))
+    end
+    assert.equal(help.text "vcpu:run", help.text "cpu:run")
+    assert.equal(help.text "memory:read", help.text "ram:read()")
+    assert.equal(help.text "kvm.exit", help.text "cpu.exit")
+    assert.equal(help.text "kvm.vm", help.text "vm.fd")
+  end)
+
+  it("is that of a register, or what it is a part of", function()
+    local names = { x86_64 = { "regs.rip", "cpu.regs.rip", "eax", "al", "r8d",
+        "eflags" }, arm64 = { "regs.pc", "cpu.regs.pc", "w0", "lr", "fp" } }
+    for _, name in ipairs(names[kvm.arch]) do
+      assert.truthy(first_line(name):find "^kvm%.regs%.general", name)
+    end
+  end)
+end)
+
+describe("help of a word", function()
+  -- Where a text is in the answer.
+  local function at(topic, part)
+    return assert(has(topic, part):find(part, 1, true))
+  end
+
+  it("looks for it in names, first sentences and texts", function()
     has("doorbell", "nothing about 'doorbell'")
-    local answer = has("uart", "kvm.dev.pl011")
-    assert.falsy(answer:find "create_vcpu")
+    assert.falsy(has("uart", "kvm.dev.pl011"):find "create_vcpu")
+    has("snapshot", "memory:clone()")
+    if kvm.arch == "x86_64" then
+      has("X86_USER_SPACE_MSR", "vm:on_msr", "vm:x86_set_msr_filter")
+    end
+    has("X86_USER_SPACE_MSR", "vm:on_msr", "kvm.CAP.X86_USER_SPACE_MSR = 188")
+    assert.equal(help.text "X86_USER_SPACE_MSR", help.text "x86_user_space_msr")
+  end)
+
+  it("takes it with a space, a line or nothing between", function()
+    for _, topic in ipairs { "ring 3", "ring3", "Ring-3" } do
+      has(topic, "kvm.arch.x86_64.modes.long64",
+        "kvm.arch.x86_64.modes.prot32")
+    end
+    has("page fault", "kvm.arch.x86_64.modes.write_gates")
+  end)
+
+  it("shows the likeliest first", function()
+    assert.truthy(at("dirty log", "vm:get_dirty_log")
+      < at("dirty log", "vm:map"))
+    assert.truthy(at("uart", "kvm.dev.pl011") < at("uart", "kvm.fdt "))
+  end)
+
+  it("is short", function()
+    for _, word in ipairs { "memory", "a", "kvm", "the" } do
+      local _, lines = help.text(word):gsub("\n", "")
+      assert.truthy(lines > 10 and lines < 80, word)
+    end
+    has("the", "... ", " more")
+    has("a", "constants: help")
+  end)
+
+  it("that is nearly a name asks for that", function()
+    for topic, meant in pairs { ["vm:mapp"] = "vm:map", crate_vcpu = "create_vcpu",
+        ["cpu:rum"] = "vcpu:run", ["ram:raed"] = "memory:read" } do
+      assert.equal(("nothing about '%s': did you mean %s?"):format(topic, meant),
+        help.text(topic))
+    end
+    for _, topic in ipairs { "", " ", "xyzzyx", ".", ":", "%", "a.b.c.d", "[" } do
+      assert.truthy(help.text(topic):find "^nothing about", topic)
+    end
   end)
 end)
 

@@ -39,19 +39,11 @@ local function each_field(class, visit)
   end
 end
 
-local function each_register(visit)
-  local find, reference = require "kvm.help.find", require "kvm.reference"
-  for _, entry in ipairs(reference.load().entries) do
-    for _, list in ipairs(find.fits(entry) and { entry.names, entry.optional }
-        or {}) do
-      for _, name in ipairs(reference.expand(list)) do visit(name) end
-    end
-  end
-end
-
 local function add_object(found, value, class)
   local function add(name) found[name] = "field" end
-  if class == "kvm.regs" then return each_register(add) end
+  if class == "kvm.regs" then
+    return require "kvm.help.find".each_register(add)
+  end
   each_field(class, add)
   if class == "kvm.exit" and value.reason then
     each_field("kvm.exit." .. value.reason, add)

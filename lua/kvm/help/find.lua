@@ -41,7 +41,7 @@ local function order(name)
 end
 
 ---The entries of a name, or of an end of one, the likeliest first: those of this
----machine, or when there are none those of the other.
+---machine, or when there are none those of others.
 ---@param name string
 ---@return table[]
 function M.by_name(name)
@@ -104,18 +104,47 @@ function M.by_function(value)
   return #found > 0 and found or by_place(value)
 end
 
+-- A public module, by its name with or without "kvm.".
+local function load_module(name)
+  for _, prefix in ipairs { "", "kvm." } do
+    for _, entry in ipairs(reference.load().by_name[prefix .. name] or {}) do
+      local is_module = entry.kind == "module" and entry.name == prefix .. name
+      local ok, loaded = pcall(require, is_module and entry.name or "")
+      if is_module and ok and type(loaded) == "table" then return loaded end
+    end
+  end
+end
+
+-- An entry under the name that a module has it by.
+local function renamed(entry, module, name)
+  local short = module .. "." .. name
+  return setmetatable({ name = short, short = short,
+    title = short .. entry.title:sub(#entry.short + 1) }, { __index = entry })
+end
+
+---What a module has from elsewhere: kvm.fdt its functions of kvm.fdt.value.
+---@param module string
+---@return table[]
+function M.taken_over(module)
+  local found = {}
+  for name, value in pairs(load_module(module) or {}) do
+    local entry = type(value) == "function" and M.by_function(value)[1]
+    if entry and entry.module ~= module and entry.owner ~= module then
+      found[#found + 1] = renamed(entry, module, name)
+    end
+  end
+  return found
+end
+
 ---The entries of what a path leads to: "fdt.u8" is a function that kvm.fdt has from
----elsewhere. Loads no module.
+---elsewhere.
 ---@param name string
 ---@return table[]
 function M.by_path(name)
   local module, member = name:match "^(.+)%.([%w_]+)$"
-  for _, prefix in ipairs(module and { "", "kvm." } or {}) do
-    local loaded = package.loaded[prefix .. module]
-    local value = type(loaded) == "table" and rawget(loaded, member)
-    if type(value) == "function" then return M.by_function(value) end
-  end
-  return {}
+  local loaded = module and load_module(module)
+  local value = loaded and rawget(loaded, member)
+  return type(value) == "function" and M.by_function(value) or {}
 end
 
 -- "*_el1" as a pattern.
@@ -139,25 +168,75 @@ function M.covers(entry, name)
   return false
 end
 
----The groups that have a register.
----@param name string
----@return table[]
-function M.by_register(name)
+-- Names of parts of registers, and others that people use.
+local REGISTERS <const> = { { "^e?flags$", "rflags" }, { "^e(%l%l)$", "r%1" },
+  { "^([abcd])[xhl]$", "r%1x" }, { "^(r%d+)[dwb]$", "%1" },
+  { "^w(%d+)$", "x%1" }, { "^lr$", "x30" }, { "^fp$", "x29" } }
+
+local function groups_of(register)
   return M.filter(function(entry)
-    return M.fits(entry) and M.covers(entry, name)
+    return M.fits(entry) and M.covers(entry, register)
   end)
 end
 
----The entries that have a word in their name or first sentence.
----@param word string
+---The groups that have a register, or one that it is a part of.
+---@param name string
 ---@return table[]
-function M.by_word(word)
-  word = word:lower()
-  return M.filter(function(entry)
-    return M.fits(entry) and #entry.text > 0
-      and (entry.name .. " " .. reference.summary(entry)):lower()
-        :find(word, 1, true) ~= nil
-  end)
+function M.by_register(name)
+  local found = groups_of(name)
+  for _, alias in ipairs(REGISTERS) do
+    if #found > 0 then break end
+    local whole, count = name:gsub(alias[1], alias[2])
+    found = count > 0 and groups_of(whole) or found
+  end
+  return found
+end
+
+---Calls a function with the name of each register of this machine.
+---@param visit fun(name: string)
+function M.each_register(visit)
+  for _, entry in ipairs(reference.load().entries) do
+    for _, list in ipairs(M.fits(entry) and { entry.names, entry.optional }
+        or {}) do
+      for _, name in ipairs(reference.expand(list)) do visit(name) end
+    end
+  end
+end
+
+-- What scripts call the objects, as the examples do.
+local VARIABLES <const> = { cpu = "vcpu", ram = "memory", mem = "memory",
+  sys = "system", dev = "device" }
+
+-- The class of a field, or the one that has it.
+local function by_field(class, name)
+  for _, entry in ipairs(M.by_name(class)) do
+    for _, field in ipairs(entry.kind == "class" and entry.fields or {}) do
+      if field.name == name then
+        local found = M.by_name(field.type)
+        return #found > 0 and found or M.by_name(class)
+      end
+    end
+  end
+  return {}
+end
+
+---What a script would write, as the reference has it: "vcpu.run" of "cpu.run".
+---@param name string
+---@return string
+function M.real_name(name)
+  return (name:gsub("^%l+%f[.\0]", VARIABLES))
+end
+
+---The entries of what a script would write: "cpu.run", "cpu.regs", "regs.rip".
+---@param name string
+---@return table[]
+function M.by_variable(name)
+  local register = name:match "%f[%w]regs%.([%w_]+)$"
+  if register then return M.by_register(register) end
+  local real = M.real_name(name)
+  local found = M.by_name(real)
+  if #found > 0 then return found end
+  return by_field(real:match "^(.-)%.?([%w_]*)$")
 end
 
 return M

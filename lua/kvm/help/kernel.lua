@@ -123,6 +123,29 @@ local function all(group)
   return text.wrap(table.concat(list, " "), 2)
 end
 
+---The constants that have a word in their name: a line each, if they are few.
+---@param word string
+---@param most integer
+---@return string[] lines
+function M.constants_with(word, most)
+  local lines, count = {}, 0
+  word = word:upper():gsub("^KVM_", "")
+  for group, values in pairs(core) do
+    for name, value in pairs(group ~= "class" and type(values) == "table"
+        and values or {}) do
+      if type(name) == "string" and (group .. "_" .. name):find(word, 1, true) then
+        count = count + 1
+        lines[count] = ("  kvm.%s.%s = %s"):format(group, name, number(value))
+      end
+    end
+  end
+  table.sort(lines)
+  if count > most then
+    return { ("  %d constants: help \"CAP\" and the like list them"):format(count) }
+  end
+  return lines
+end
+
 ---A constant, or a group of them.
 ---@param topic string
 ---@param about fun(group: string): string? what a group is for

@@ -6,7 +6,13 @@ local reference = require "kvm.reference"
 local M = {}
 
 local WIDTH <const> = 78
-local MACHINES <const> = { x86_64 = "x86-64", arm64 = "arm64" }
+local MACHINES <const> = { x86_64 = "x86-64" } -- others are written as they are
+
+-- The machine that an entry is about, as people write it.
+local function machine(entry)
+  local arch = entry.arch or entry.module:match "^kvm%.arch%.([%w_]+)%."
+  return MACHINES[arch] or arch
+end
 
 ---Words in lines, each behind an indent; the first line may have begun already.
 ---@param text string
@@ -72,6 +78,15 @@ local function named_rows(list)
   return M.rows(found)
 end
 
+-- The first sentence; of what has none, its fields.
+local function summary(entry)
+  local sentence = reference.summary(entry)
+  if sentence ~= "" or #entry.fields == 0 then return sentence end
+  local names = {}
+  for i, field in ipairs(entry.fields) do names[i] = field.name end
+  return "Fields: " .. table.concat(names, ", ")
+end
+
 ---An entry in a line: what it is called like, and its first sentence.
 ---@param entry table
 ---@param is_method boolean the class is known: leave it out
@@ -79,7 +94,10 @@ end
 function M.line(entry, is_method)
   local title = entry.title:gsub(" %->.*$", "")
   if is_method then title = title:gsub("^[^:(]*:", "") end
-  local text = ("  %-24s  %s"):format(title, reference.summary(entry))
+  local about = machine(entry)
+  about = about and not is_method and not title:find("kvm.arch.", 1, true)
+    and about .. ": " or ""
+  local text = ("  %-24s  %s%s"):format(title, about, summary(entry))
   if #text > WIDTH then
     text = text:sub(1, WIDTH - 3):gsub("%s+%S*$", "") .. "..."
   end
@@ -91,7 +109,7 @@ end
 ---@return string
 function M.entry(entry)
   local parts = { entry.title }
-  if entry.arch then parts[1] = parts[1] .. "    " .. MACHINES[entry.arch] end
+  if entry.arch then parts[1] = parts[1] .. "    " .. machine(entry) end
   local function add(text) if text ~= "" then parts[#parts + 1] = text end end
   add(paragraphs(entry.text))
   local returns = {}
