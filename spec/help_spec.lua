@@ -172,6 +172,8 @@ describe("help of a word", function()
     has("doorbell", "nothing about 'doorbell'")
     assert.falsy(has("uart", "kvm.dev.pl011"):find "create_vcpu")
     has("snapshot", "memory:clone()")
+    has("memory:clone", "snapshot", "what it had")
+    has("vcpu:run", "EBUSY", "ENOSPC", "ENOMEM")
     if kvm.arch == "x86_64" then
       has("X86_USER_SPACE_MSR", "vm:on_msr", "vm:x86_set_msr_filter")
     end

@@ -97,15 +97,18 @@ function memory:unpack(offset, format) end
 ---@return kvm.memory
 function memory:view(offset, n) end
 
----A private copy of a memfd or shared file: pages are shared until the copy is
----written, so it costs almost nothing. Snapshots are made of this.
+---A memory that begins as a memfd or shared file and keeps its own writes to itself. It
+---costs almost nothing: a page is copied when the clone writes it. Until then it shows
+---what the original has now, not what it had: for a snapshot, the original must not be
+---written any more, by guest or host; or make a copy of all its bytes:
+---`kvm.memory(#ram):write(0, ram:read(0, #ram))`.
 ---Usage: `local child = base:clone()`
 ---@return kvm.memory of backing "clone"; of a view it is the same part
 ---Raises when there is nothing to copy from (backing "anonymous"); a kvm.error: mmap.
 function memory:clone() end
 
----Gives pages back to the host: they read as zeros next; where this is a private
----copy, as the original. Huge pages are zeroed and kept.
+---Gives pages back to the host: they read as zeros next; those of a clone as the
+---original's. Huge pages are zeroed and kept.
 ---Usage: `child:discard()`
 ---@param offset? integer a multiple of the page size (0)
 ---@param n? integer bytes, a multiple of the page size (the rest)

@@ -27,9 +27,11 @@ local vcpu = {}
 ---"unknown"
 ---@return kvm.exit exit `vcpu.exit`
 ---Raises what a device raised; a kvm.error: EFAULT (memory that KVM cannot give to the
----guest), EINVAL (state that KVM refuses), EIO (after a fork); arm64: ENOEXEC
----(arm_vcpu_init comes first), EPERM (arm_vcpu_finalize comes first), ENXIO, ENOSYS (a
----load or store that KVM cannot describe).
+---guest), EINVAL (state that KVM refuses), ENOSPC (the VM has no memory), EIO (after a
+---fork, or when the VM died), ENOMEM; arm64: ENOEXEC (arm_vcpu_init comes first), EPERM
+---(arm_vcpu_finalize comes first), ENXIO (the GIC has no addresses), EBUSY (the GIC is
+---not initialised), EINVAL (the PMU is not initialised, or the GIC's parts overlap),
+---ENOSYS (a load or store that KVM cannot describe).
 function vcpu:run(options) end
 
 ---Runs the guest again and again: an iterator over what `run` returns. A loop with a
