@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* kvmlua in another program: link libkvmlua.a and liblua5.4, then
+/* kvmlua in another program, which is built with what
+ * `pkg-config --cflags --libs kvmlua` says:
  *
  *   lua_State *L = luaL_newstate();
  *   luaL_openlibs(L);

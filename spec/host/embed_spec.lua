@@ -174,18 +174,23 @@ int main(void) {
 }
 ]]
 
-  it("puts kvmlua into another program", function()
-    if not os.execute "command -v cc >/dev/null" then
-      pending("this host has no C compiler")
+  it("puts kvmlua into another program, from where it is installed", function()
+    if not os.execute "command -v cc cmake pkg-config >/dev/null" then
+      pending("this host has no C compiler, cmake or pkg-config")
     end
     local flags = host.build:find "asan" and "-fsanitize=address,undefined"
       or host.build:find "tsan" and "-fsanitize=thread" or ""
-    local exe = host.file ""
-    local out, err, status = host.run({ "-c", ([[
-      cc -std=c11 -Wall -Wextra -Werror %s -Isrc -I/usr/include/lua5.4 -x c %s \
-        -x none %s/libkvmlua.a -o %s $(ls /usr/lib/*/libfdt.a 2>/dev/null) \
-        -llua5.4 -lm && %s]]):format(flags, host.file(program), host.build, exe,
-      exe) }, { program = "sh" })
+    local prefix = host.file ""
+    os.remove(prefix)
+    finally(function() os.execute("rm -rf " .. prefix) end)
+    local out, err, status = host.run({ "-ec", ([[
+      cmake --install %s --prefix %s >/dev/null
+      export PKG_CONFIG_PATH=$(dirname $(find %s -name kvmlua.pc))
+      cd %s
+      cc -std=c11 -Wall -Wextra -Werror %s -x c %s -x none -o program \
+        $(pkg-config --cflags --libs kvmlua)
+      ./program]]):format(host.build, prefix, prefix, prefix, flags,
+      host.file(program)) }, { program = "sh" })
     assert.equal("", err)
     assert.equal(0, status)
     local kvm = require "kvm"
