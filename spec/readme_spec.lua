@@ -46,11 +46,12 @@ describe("README.md", function()
     assert.equal(blocks, count + 1)
   end)
 
-  it("lists every example", function()
+  it("lists every example, and its machine", function()
     local pipe <close> = io.popen("ls " .. helper.root .. "/examples")
     for name in pipe:lines() do
-      assert(text:find("`" .. name:gsub("%.lua$", "") .. "`", 1, true),
-        name .. " is not in the README")
+      local machine = name:find "arm64" and "arm64" or "x86-64"
+      assert(text:find(("| `%s` | %s |"):format(name:gsub("%.lua$", ""), machine),
+        1, true), name .. " is not in the README")
     end
   end)
 
@@ -59,5 +60,15 @@ describe("README.md", function()
       assert(io.open(helper.root .. "/" .. path), path .. " is not there")
         :close()
     end
+    for path in text:gmatch "%f[%w][%w_/]+/<arch>[%w_/]*%.?l?u?a?" do
+      path = path:gsub("<arch>", "arm64")
+      assert(io.open(helper.root .. "/" .. path), path .. " is not there")
+        :close()
+    end
+  end)
+
+  it("is short", function()
+    local _, lines = text:gsub("\n", "")
+    assert(lines < 190, lines)
   end)
 end)

@@ -142,6 +142,26 @@ describe("the executable", function()
     end
   end)
 
+  it("needs the libc that the README tells, and nothing else", function()
+    if is_sanitized then pending "a sanitizer needs libraries of its own" end
+    local pipe <close> = assert(io.popen("objdump -p " .. host.kvmlua))
+    local text, newest = pipe:read "a", 0
+    for minor in text:gmatch "GLIBC_2%.(%d+)" do
+      newest = math.max(newest, tonumber(minor))
+    end
+    for library in text:gmatch "NEEDED +(%S+)" do
+      assert.truthy(library:find "^lib[cm]%.so" or library:find "^ld%-linux",
+        library)
+    end
+    local libc <close> = assert(io.popen "getconf GNU_LIBC_VERSION")
+    if libc:read "a":match "%d+%.%d+" ~= "2.36" then
+      pending "built with another libc than Debian 12's"
+    end
+    local readme <close> = assert(io.open "README.md")
+    assert.equal(("2.%d"):format(newest),
+      readme:read "a":match "glibc, (%d+%.%d+) or newer")
+  end)
+
   it("lets the modules show their openers alone", function()
     local found = symbols(host.build .. "/kvm/core.so")
     assert.same({ luaopen_kvm_core = true }, found)
@@ -174,7 +194,8 @@ int main(void) {
 }
 ]]
 
-  it("puts kvmlua into another program, from where it is installed", function()
+  -- Builds a program with what is installed, and runs it; stdout.
+  local function run(source)
     if not os.execute "command -v cc cmake pkg-config >/dev/null" then
       pending("this host has no C compiler, cmake or pkg-config")
     end
@@ -190,10 +211,19 @@ int main(void) {
       cc -std=c11 -Wall -Wextra -Werror %s -x c %s -x none -o program \
         $(pkg-config --cflags --libs kvmlua)
       ./program]]):format(host.build, prefix, prefix, prefix, flags,
-      host.file(program)) }, { program = "sh" })
+      host.file(source)) }, { program = "sh" })
     assert.equal("", err)
     assert.equal(0, status)
-    local kvm = require "kvm"
-    assert.equal(kvm.arch .. "\t[1]\n0\n", out)
+    return out
+  end
+
+  it("puts kvmlua into another program, from where it is installed", function()
+    assert.equal(require "kvm".arch .. "\t[1]\n0\n", run(program))
+  end)
+
+  it("does so in the program of the README", function()
+    local file <close> = assert(io.open "README.md")
+    local source = file:read "a":match "\n```c\n(.-)```"
+    assert.equal(require "kvm".page_size .. "\n", run(source))
   end)
 end)
