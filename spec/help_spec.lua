@@ -332,6 +332,12 @@ describe("an entry as text", function()
     end
   end)
 
+  it("names its machine, also one that is new", function()
+    local entry = reference.parse("---@meta _\n\n---A.\n---@class kvm.a\nlocal a\n",
+      "kvm.meta.riscv64.vm")[1]
+    assert.equal("kvm.a    riscv64\n\nA.", text.entry(entry))
+  end)
+
   it("wraps words", function()
     assert.equal("  a b", text.wrap("a\n b", 2))
     local long = ("word "):rep(30)
