@@ -232,6 +232,30 @@ describe("dirty ring", function()
       vm.get_dirty_log, vm, 3)
   end)
 
+  -- One of the tries has the finalizer run in the middle of a harvest.
+  it_if(missing, "loses nothing to a finalizer that harvests too", function()
+    finally(function() collectgarbage("incremental", 200, 100, 13) end)
+    local addresses, inside = {}, false
+    for i = 1, 8 do addresses[i] = (i - 1) * PAGE end
+    for try = 1, 10 do
+      local seen, inner, junk = {}, nil, {}
+      guest.store(addresses)
+      collectgarbage("incremental", 100, 1000, 30)
+      collectgarbage()
+      setmetatable({}, { __gc = function() inner = guest.cpu:dirty_ring() end })
+      collectgarbage "stop"
+      for i = 1, 200 * try do junk[i] = i end
+      collectgarbage "restart"
+      local outer = guest.cpu:dirty_ring()
+      inside = inside or inner ~= nil and #inner > 0
+      for _, e in ipairs(outer) do seen[#seen + 1] = e.offset end
+      for _, e in ipairs(inner or {}) do seen[#seen + 1] = e.offset end
+      includes({ 0, 1, 2, 3, 4, 5, 6, 7 }, seen)
+      assert.equal(#seen, vm:reset_dirty_rings())
+    end
+    assert.is_true(inside)
+  end)
+
   it_if(missing, "goes with the vCPU", function()
     guest.store { PAGE }
     guest.cpu:dirty_ring()

@@ -45,6 +45,44 @@ describe("a forked child", function()
     assert.equal(2, g.cpu.exit.value)
   end)
 
+  it("changes no register and answers no exit of its parent's", function()
+    local g <close> = machine.start "load"
+    g.cpu:run { timeout = 10 }
+    local first <const> = kvm.arch == "arm64" and "x9" or "rsi"
+    for _, change in ipairs {
+      function() g.cpu.regs[first] = 0x66 end,
+      function() g.cpu.regs { [first] = 0x66 } end,
+      function() g.cpu.exit.value = 0x66 end,
+      function() g.cpu.exit.data = "\x66\0\0\0" end,
+    } do
+      local text = forked(change)
+      assert(text:find("EIO: it is of process", 1, true), text)
+      assert(text:find(HINT, 1, true), text)
+    end
+    g.cpu.exit.value = 0x41
+    g.cpu:run { timeout = 10 }
+    assert.equal(0x41, g.cpu.regs[machine.RESULT])
+    assert.not_equal(0x66, g.cpu.regs[first])
+  end)
+
+  -- Timers have numbers, from 0 on in each process.
+  it("keeps its own timers when it closes its parent's vCPU", function()
+    local g <close> = machine.start "endless"
+    assert.equal("timeout", (g.cpu:run { timeout = 0.001 }))
+    local text = forked(function()
+      local own <close> = machine.start "endless"
+      for _ = 1, 50 do own:add "endless":run { timeout = 0.0001 } end
+      g.cpu:close()
+      for _, cpu in ipairs(own.cpus) do
+        local reason = cpu:run { timeout = 0.001 }
+        if reason ~= "timeout" then return reason end
+      end
+      return "kept"
+    end)
+    assert.equal("kept", text)
+    assert.equal("timeout", (g.cpu:run { timeout = 0.001 }))
+  end)
+
   it("may make VMs of its own", function()
     local text = forked(function()
       local g <close> = machine.start "count"

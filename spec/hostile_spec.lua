@@ -47,6 +47,66 @@ describe("a raw ioctl", function()
   end)
 end)
 
+describe("KVM_RUN", function()
+  -- A tracer is shown the page of the vCPU: no other object has one.
+  it("by its number is no ioctl of other objects", function()
+    local vm <close> = kvm.create_vm()
+    core.trace(function() end)
+    for _, handle in ipairs { vm.system, vm } do
+      local ok, err = pcall(handle.ioctl, handle, ioctls.KVM_RUN.request, 0x1000)
+      assert.is_false(ok)
+      assert.matches("KVM_RUN is for a vCPU", err, 1, true)
+    end
+    core.trace()
+  end)
+end)
+
+describe("metamethods taken out of their metatables", function()
+  it("look into nothing that is no table", function()
+    for _, index in ipairs { getmetatable(kvm.CAP).__index,
+                             getmetatable(core.class["kvm.vcpu"]).__index } do
+      for _, value in ipairs { 0x1234, "text", true, print } do
+        raises("has no", index, value, "x")
+      end
+    end
+  end)
+
+  it("find the vCPU of an exit, or none", function()
+    local g <close> = machine.start "store"
+    g:run()
+    local meta = getmetatable(g.cpu.exit)
+    local kept = meta.__vcpu
+    for _, value in ipairs { false, 0x1234, g.vm, {} } do
+      meta.__vcpu = value
+      raises("kvm.exit expected", meta.__tostring, g.cpu.exit)
+      raises("kvm.exit expected", meta.__index, g.cpu.exit, "gpa")
+    end
+    meta.__vcpu = kept
+    assert.matches("^mmio ", tostring(g.cpu.exit))
+  end)
+end)
+
+describe("the options of a run", function()
+  it("may close the vCPU that they are for", function()
+    for _, method in ipairs { "run", "exits" } do
+      local g <close> = machine.start "store"
+      local options = setmetatable({}, { __index = function()
+        g.cpu:close()
+      end })
+      raises("kvm.vcpu is closed", function()
+        for _ in g.cpu[method](g.cpu, options) do break end
+      end)
+    end
+  end)
+end)
+
+describe("a name with a zero in it", function()
+  it("is no shorter name", function()
+    local vm <close> = kvm.create_vm()
+    raises("unknown name 'IRQCHIP", vm.check_extension, vm, "IRQCHIP\0")
+  end)
+end)
+
 describe("an address of this process", function()
   it("is no script's to give", function()
     local vm <close> = kvm.create_vm()

@@ -189,6 +189,17 @@ describe("kvm.stats", function()
     end
   end)
 
+  it("refuses descriptors that share values to make much of little", function()
+    local n, size <const> = 200, 0x4000 -- 25 MiB, of 128 KiB
+    local m = kvm.memory(0x40000, { backing = "memfd" })
+    m:write(0, HEADER:pack(0, 16, n, 24, 40, 0x10000))
+    for i = 0, n - 1 do
+      m:write(40 + i * 32, DESC:pack(0, 0, size, 0, 0)
+        .. ("%016d"):format(i))
+    end
+    raises("statistics are damaged", function() kvm.stats(m.fd):read() end)
+  end)
+
   it("survives every file with some bytes changed", function()
     local seed = os.time()
     math.randomseed(seed)

@@ -117,6 +117,19 @@ describe("vcpu:complete", function()
     assert.equal(2, g.cpu.exit.value)
   end)
 
+  it("does not use up one that comes while it works", function()
+    local g <close> = machine.start "count"
+    assert.equal("mmio", (g.cpu:run()))
+    local run = kvm.ioctls().KVM_RUN.request
+    kvm.trace(function(_, _, request)
+      if request == run then g.cpu:kick() end
+    end)
+    g.cpu:complete()
+    kvm.trace()
+    assert.equal("intr", (g.cpu:run()))
+    assert.equal("mmio", (g.cpu:run()))
+  end)
+
   it("before the first run does nothing", function()
     local g <close> = machine.start "count"
     g.cpu:complete()

@@ -86,6 +86,14 @@ describe("--timeout", function()
     assert.equal(0, status)
   end)
 
+  it("ends a process whose state is closed already", function()
+    local _, err = host.run({ "-c", host.quote(host.kvmlua) .. [[ --timeout=0.3 -e '
+      io.stdout:setvbuf "full"
+      io.write(("x"):rep(65536 + 4096))
+      os.exit(true, true)' | sleep 1.5]] }, { program = "/bin/sh" })
+    assert.equal("kvmlua: killed after its --timeout\n", err)
+  end)
+
   it("is over at the prompt", function()
     local screen, status = host.type({ "--timeout=0.2", "-i" },
       { "<> ", ">local t = os.clock() while os.clock() < t + 0.4 do end\\n",

@@ -106,6 +106,21 @@ describe("a split interrupt controller", function()
   end)
 end)
 
+describe("a processor that waits for INIT", function()
+  it("keeps the registers that a script gives it", function()
+    local vm <close> = kvm.create_vm()
+    vm:create_irqchip()
+    local _, waiting = vm:create_vcpu(), vm:create_vcpu()
+    for i = 1, 4 do -- from the third on, run() has the registers in the page
+      assert.equal("timeout", (waiting:run { timeout = 0.01 }))
+      assert.equal(i > 1 and 0x1000 + i or 0, waiting.regs.rax)
+      waiting.regs.rax = 0x1001 + i
+    end
+    assert.equal("timeout", (waiting:run { timeout = 0.01 }))
+    assert.equal(0x1005, waiting:get_regs().rax)
+  end)
+end)
+
 describe("the local APIC", function()
   it("is got and set as 1024 bytes", function()
     local cpu = guest(irqchip)

@@ -67,6 +67,13 @@ describe_x86("KVM_INTERRUPT", function()
     assert.equal("timeout", (cpu:run { timeout = 0.05 }))
   end)
 
+  it("is not given up by a run that is refused in a handler", function()
+    local vm, cpu = machine()
+    vm:on_pio(0x10, 2, { write = function() pcall(cpu.run, cpu) end })
+    assert.equal("irq_window_open",
+      (cpu:run { timeout = 5, interrupt_window = true }))
+  end)
+
   it("refuses an option that is no boolean", function()
     local _, cpu = machine()
     assert.has_error(function() cpu:run { interrupt_window = 1 } end,
