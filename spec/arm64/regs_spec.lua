@@ -362,7 +362,7 @@ arm64.describe("SVE registers", function()
     assert.equal("EPERM", err.code)
     assert.matches("arm_vcpu_finalize", err.hint)
     assert.equal(64, #regs.vls)
-    g.cpu:arm_vcpu_finalize(4)
+    g.cpu:arm_vcpu_finalize("sve")
     regs.z5 = ("0123456789abcdef"):rep(16)
     assert.equal("0123456789abcdef", regs.z5:sub(1, 16))
     assert.equal(32, #regs.p3)
@@ -372,7 +372,7 @@ arm64.describe("SVE registers", function()
   arm64.it_with(has_sve, why, "hold the V registers", function()
     local g <close> = arm64.guest(nil, { init = features })
     local regs = g.cpu.regs
-    g.cpu:arm_vcpu_finalize(4)
+    g.cpu:arm_vcpu_finalize("sve")
     regs.z7 = ("\1"):rep(256)
     regs.v7 = ("v"):rep(16)
     assert.equal(("v"):rep(16), regs.v7)
@@ -381,7 +381,7 @@ arm64.describe("SVE registers", function()
 
   arm64.it_with(has_sve, why, "are listed in place of V", function()
     local g <close> = arm64.guest(nil, { init = features })
-    g.cpu:arm_vcpu_finalize(4)
+    g.cpu:arm_vcpu_finalize("sve")
     local set, n = {}, 0
     for name in pairs(g.cpu.regs) do set[name], n = true, n + 1 end
     assert.equal(#g.cpu:get_reg_list(), n)
@@ -394,7 +394,7 @@ arm64.describe("SVE registers", function()
     local regs = g.cpu.regs
     local only128 = "\1" .. ("\0"):rep(63)
     regs.vls = only128
-    g.cpu:arm_vcpu_finalize(4)
+    g.cpu:arm_vcpu_finalize("sve")
     assert.equal(only128, regs.vls)
     regs.vls = only128 -- as it is
     local ok, err = pcall(function() regs.vls = "\3" .. ("\0"):rep(63) end)

@@ -103,9 +103,41 @@ arm64.describe("vcpu:arm_vcpu_init", function()
     cpu:arm_vcpu_init()
   end)
 
-  it("refuses an unknown target", function()
+  it("names an unknown target", function()
     local err = refused(cpu.arm_vcpu_init, cpu, { target = 99 })
     assert.equal("EINVAL", err.code)
+    assert.matches("target 99, features psci_0_2", err.message)
+  end)
+
+  it("takes the names of kvm.VCPU_INIT, in the struct too", function()
+    cpu:arm_vcpu_init { features = { "PSCI_0_2", "power_off" } }
+    assert.equal(kvm.MP_STATE.STOPPED, cpu:get_mp_state().mp_state)
+    local target = vm:arm_preferred_target().target
+    local other <close> = vm:create_vcpu()
+    other:arm_vcpu_init { target = target, features = "psci_0_2" }
+    assert.is_true(other.regs.psci_version >= 0x10000)
+  end)
+
+  it("has PSCI when the struct says nothing of features", function()
+    cpu:arm_vcpu_init { target = vm:arm_preferred_target().target }
+    assert.is_true(cpu.regs.psci_version >= 0x10000)
+  end)
+
+  it("refuses keys that mean nothing", function()
+    local function raises(text, init)
+      assert.error_matches(function() cpu:arm_vcpu_init(init) end, text, 1,
+        true)
+    end
+    raises("unknown field 'targt' (expected target or features)",
+      { targt = 99 })
+    raises("unknown field '1'", { "psci_0_2", target = 5 })
+    raises("unknown field '3'", { [3] = "psci_0_2" })
+    raises("unknown field 'sve'", { sve = true })
+    raises("unknown feature 'psci'", { features = { "psci" } })
+    raises("a feature's name expected, got number",
+      { features = { "psci_0_2", 4 } })
+    raises("kvm_vcpu_init.features", { features = { 4, "psci_0_2" } })
+    raises("kvm_vcpu_init.target", { target = "sve" })
   end)
 
   it("needs the VM open", function()
@@ -120,6 +152,22 @@ arm64.describe("vcpu:arm_vcpu_init", function()
     assert.equal("KVM_RUN", err.ioctl)
     assert.matches("vcpu:arm_vcpu_init", err.hint)
     assert.matches("hint: initialise the vCPU first", tostring(err))
+  end)
+end)
+
+arm64.describe("vcpu:arm_vcpu_finalize", function()
+  it("takes a feature by name or number", function()
+    local vm <close> = kvm.create_vm()
+    local cpu <close> = vm:create_vcpu()
+    cpu:arm_vcpu_init()
+    for _, feature in ipairs { "sve", "SVE", kvm.VCPU_INIT.SVE } do
+      local err = refused(cpu.arm_vcpu_finalize, cpu, feature)
+      assert.equal("KVM_ARM_VCPU_FINALIZE", err.ioctl)
+    end
+    assert.error_matches(function() cpu:arm_vcpu_finalize "sv" end,
+      "unknown feature 'sv'", 1, true)
+    assert.error_matches(function() cpu:arm_vcpu_finalize() end,
+      "number expected, got nil", 1, true)
   end)
 end)
 

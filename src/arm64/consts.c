@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "consts.h"
 #include "arch.h"
+#include "arch_ioctls.h"
 #include "arch_uapi.h"
 
 /* clang-format off */
@@ -37,7 +38,7 @@ static const struct kl_constant device_irq[] = {
 /* ---- vCPUs --------------------------------------------------------------- */
 
 /* Features are bit numbers. */
-static const struct kl_constant vcpu_init[] = {
+const struct kl_constant kl_arm64_features[] = {
     KL_C(KVM_ARM_VCPU_, POWER_OFF),
     KL_C(KVM_ARM_VCPU_, EL1_32BIT),
     KL_C(KVM_ARM_VCPU_, PSCI_0_2),
@@ -316,7 +317,7 @@ const struct kl_group kl_arch_groups[] = {
     {"SYSTEM_EVENT_FLAG", system_event_flag},
     {"FAIL_ENTRY", fail_entry},
     {"DEVICE_IRQ", device_irq},
-    {"VCPU_INIT", vcpu_init},
+    {"VCPU_INIT", kl_arm64_features},
     {"TARGET", target},
     {"GUESTDBG", guestdbg},
     {"MTE_TAGS", mte_tags},

@@ -23,7 +23,7 @@ const struct kl_hint kl_arch_hints[] = {
     {"KVM_ARM_VCPU_FINALIZE", EPERM,
      "the feature is not among those of arm_vcpu_init, or is final already"},
     {"KVM_RUN", EPERM,
-     "a vCPU with sve runs only after vcpu:arm_vcpu_finalize(4)"},
+     "a vCPU with sve runs only after vcpu:arm_vcpu_finalize('sve')"},
     {"KVM_RUN", EINVAL,
      "a vCPU with pmu_v3 runs only after its PMU is initialised "
      "(kvm.arch.arm64.attr: pmu_v3_irq when there is a vGIC, pmu_v3_init); and "
@@ -51,9 +51,10 @@ const struct kl_hint kl_arch_hints[] = {
     {"KVM_SET_ONE_REG", ENOENT,
      "this vCPU has no such register: pairs(vcpu.regs) lists those it has"},
     {"KVM_GET_ONE_REG", EPERM,
-     "SVE registers exist after vcpu:arm_vcpu_finalize(4)"},
+     "SVE registers exist after vcpu:arm_vcpu_finalize('sve')"},
     {"KVM_SET_ONE_REG", EPERM,
-     "SVE registers exist after vcpu:arm_vcpu_finalize(4), and vls can be set "
+     "SVE registers exist after vcpu:arm_vcpu_finalize('sve'), and vls can be "
+     "set "
      "only before it"},
     {"KVM_SET_ONE_REG", EINVAL,
      "the register has another size, or does not take this value: of ID "

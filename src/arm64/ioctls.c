@@ -24,7 +24,7 @@ const struct kl_ioctl kl_arch_ioctls[] = {
   /* ---- vCPUs ------------------------------------------------------------ */
   {KL_ROW(ARM_VCPU_INIT, KL_VCPU, KL_CUSTOM), .layout = &kl_kvm_vcpu_init,
    .call = kl_arm64_vcpu_init},
-  /* An int by reference, of which the low half of 64 bits is read. */
-  {KL_ROW(ARM_VCPU_FINALIZE, KL_VCPU, KL_SET), .capability = "ARM_SVE"},
+  {KL_ROW(ARM_VCPU_FINALIZE, KL_VCPU, KL_CUSTOM), .capability = "ARM_SVE",
+   .call = kl_arm64_vcpu_finalize},
   {.name = NULL},
 };

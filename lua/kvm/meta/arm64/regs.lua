@@ -21,7 +21,7 @@
 ---Usage: `cpu.regs.v0 = ("<d"):rep(2):pack(1.5, 2.5)`
 ---@class kvm.regs.vectors
 
----SVE, after `vcpu:arm_vcpu_finalize(4)`: z are byte strings of 256, p of 32, ffr too;
+---SVE, after `vcpu:arm_vcpu_finalize("sve")`: z are byte strings of 256, p of 32, ffr too;
 ---what is above the vCPU's vector length is zero. vls (64 bytes), the set of vector
 ---lengths, is there before that only as something to be set.
 ---KVM_GET_ONE_REG, KVM_SET_ONE_REG (api.rst 4.68); DDI 0487, B1.2.

@@ -10,7 +10,8 @@ local vcpu = {}
 ---@param init? string|string[]|table features: "power_off" (waits for PSCI's CPU_ON),
 ---"el1_32bit", "psci_0_2", "pmu_v3", "sve" (then arm_vcpu_finalize), "ptrauth_address"
 ---with "ptrauth_generic", "has_el2", "has_el2_e2h0"; {"psci_0_2"} by default. Or
----kvm_vcpu_init: {target =, features =}
+---kvm_vcpu_init: {target =, features =}, where features are those names or the struct's
+---words; what is left out is as by default
 ---Raises a kvm.error: EINVAL (not on this host, or not as the other vCPUs or the first
 ---init), ENOENT (unknown feature).
 function vcpu:arm_vcpu_init(init) end
@@ -18,8 +19,8 @@ function vcpu:arm_vcpu_init(init) end
 ---Fixes a feature's configuration: 4, SVE's vector lengths (`vcpu.regs.vls`). Before the
 ---first run.
 ---KVM_ARM_VCPU_FINALIZE, KVM_CAP_ARM_SVE (api.rst 4.119).
----Usage: `cpu:arm_vcpu_finalize(kvm.VCPU_INIT.SVE)`
----@param feature integer a value of `kvm.VCPU_INIT`
+---Usage: `cpu:arm_vcpu_finalize "sve"`
+---@param feature integer|string a value of `kvm.VCPU_INIT`, or a name as in arm_vcpu_init
 ---Raises a kvm.error: EPERM (not among the features, or fixed already), EINVAL.
 function vcpu:arm_vcpu_finalize(feature) end
 
