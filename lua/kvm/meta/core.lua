@@ -34,7 +34,9 @@ function core.memory(size, options) end
 ---@class kvm.memory.options
 ---@field backing? "anonymous"|"memfd"|"file"|"hugetlb"|"guest_memfd" "anonymous"
 ---by default; a memfd can be cloned, and shared by its descriptor
----@field path? string file: its name; it must be a regular file
+---@field path? string file: its name; it must be a regular file, and must not be
+---cut off while it is mapped: what touches a page behind its end gets SIGBUS
+---(mmap(2))
 ---@field offset? integer file: where the memory begins, a multiple of the page
 ---size (0)
 ---@field readonly? boolean file: neither host nor guest write it (false)
