@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 local arm64 = require "spec.support.arm64".use(_ENV)
 local mmu = require "kvm.arch.arm64.mmu"
+local raises = require "spec.support.raises"
 
 local BASE <const> = 0x40100000
 
@@ -64,7 +65,7 @@ for granule, size in pairs(page) do
           assert.equal(0x40000008, walk(t, (-1 << va_bits) + 8).pa)
           local r, why = walk(t, 0)
           assert.is_nil(r)
-          assert.equal("translation fault", why.fault)
+          assert.equal("not present", why.fault)
         end)
       end)
   end
@@ -99,10 +100,15 @@ describe("kvm.arch.arm64.mmu", function()
     t:map(0x1000, 0x9000000, 0x1000, { memory = "device" })
     t:map(0x2000, 0x40000000, 0x1000, { memory = "noncached" })
     local r = walk(t, 0x1000)
-    assert.is_true(r.is_device)
+    assert.equal("device", r.memory)
     assert.is_false(r.is_executable)
     assert.equal(0x44, walk(t, 0x2000).attr)
-    assert.is_false(walk(t, 0x2000).is_device)
+    assert.equal("noncached", walk(t, 0x2000).memory)
+    t = tables()
+    t:map(0x1000, 0x1000, 0x1000)
+    t:map(0x2000, 0x2000, 0x1000, { memory = "writethrough" })
+    assert.equal("normal", walk(t, 0x1000).memory)
+    assert.equal("writethrough", walk(t, 0x2000).memory)
   end)
 
   it("takes blocks of 1 GiB with 4 KiB pages", function()
@@ -131,26 +137,53 @@ describe("kvm.arch.arm64.mmu", function()
   it("is the identity while the MMU is off", function()
     local r = mmu.walk({ sctlr_el1 = 0x30d00800 }, error, 0x123456)
     assert.equal(0x123456, r.pa)
-    assert.is_true(r.is_device)
+    assert.equal("device", r.memory)
   end)
 
-  it("tells the level and the descriptor of a fault", function()
+  it("uses no larger pages than it may", function()
+    local t = tables()
+    t:map(0x40000000, 0x80000000, 0x40000000, { page = 0x200000 })
+    assert.equal(2, walk(t, 0x40000000).level)
+  end)
+
+  it("tells the level and the entry of a fault", function()
     local t = tables()
     t:map(0, 0x1000, 0x1000)
     local _, why = walk(t, 0x200000)
-    assert.same({ fault = "translation fault", level = 2,
-                  address = BASE + 0x1008 }, why)
+    assert.same({ fault = "not present", level = 2, address = BASE + 0x1008,
+                  syndrome = "translation fault, level 2" }, why)
     _, why = walk(t, 0x40000000)
     assert.equal(1, why.level)
     _, why = walk(t, 1 << 39)
-    assert.equal(0, why.level)
+    assert.same({ fault = "not canonical", level = 0,
+                  syndrome = "translation fault, level 0" }, why)
+  end)
+
+  it("sees a block where there can be none", function()
+    local r = tables():registers()
+    r.tcr_el1 = r.tcr_el1 & ~0x3f | 16 -- a walk of 48 bits
+    local _, why = mmu.walk(r, function() return string.pack("<i8", 1) end, 0)
+    assert.equal("reserved bit", why.fault)
+    assert.equal("translation fault, level 0", why.syndrome)
+  end)
+
+  it("has a fault for every size that TCR_EL1 can say", function()
+    local r = tables():registers()
+    local function read() return ("\0"):rep(8) end
+    for size = 0, 63 do
+      r.tcr_el1 = r.tcr_el1 & ~0x3f | size
+      local page, why = mmu.walk(r, read, 0)
+      assert.is_nil(page)
+      assert.equal("not present", why.fault)
+    end
   end)
 
   it("tells when a table is in no memory", function()
     local t = tables()
     local r, why = mmu.walk(t:registers(), function() end, 0)
     assert.is_nil(r)
-    assert.equal("external abort", why.fault)
+    assert.equal("no memory", why.fault)
+    assert.equal("external abort on a table walk, level 1", why.syndrome)
     assert.equal(BASE, why.address)
   end)
 
@@ -179,28 +212,56 @@ describe("kvm.arch.arm64.mmu", function()
   end)
 
   it("refuses what cannot be", function()
-    local function refuses(message, f, ...)
-      local ok, got = pcall(f, ...)
-      assert.is_false(ok)
-      assert.matches(message, got, 1, true)
-    end
-    refuses("granule '8k' (expected 4k, 16k or 64k)", mmu.new,
-      { granule = "8k", base = 0 })
-    refuses("va_bits 50 is outside 25..48", mmu.new,
+    raises("bad argument #1 to 'new' (granule '8k' (expected 4k, 16k or 64k))",
+      mmu.new, { granule = "8k", base = 0 })
+    raises("va_bits 50 is outside 25..48", mmu.new,
       { va_bits = 50, base = 0 })
-    refuses("base 1000 is not a multiple of the granule 0x1000", mmu.new,
-      { base = 1000 })
-    refuses("unknown option 'bass'", mmu.new, { bass = 0 })
+    raises("va_bits: integer expected, got '39x'", mmu.new,
+      { va_bits = "39x", base = 0 })
+    raises("pa_bits 41 (expected 32, 36,", mmu.new, { pa_bits = 41, base = 0 })
+    raises("base 0x1234 is not a multiple of the granule 0x4000", mmu.new,
+      { base = 0x1234, granule = "16k" })
+    raises("base -4096 is outside 0..", mmu.new, { base = -0x1000 })
+    raises("option 'base' is missing", mmu.new, {})
+    raises("option 'base' is missing", mmu.new)
+    raises("unknown option 'bass' (did you mean 'base'? there are base,",
+      mmu.new, { bass = 0 })
+  end)
+
+  it("refuses what cannot be mapped", function()
     local t = tables()
-    refuses("va 0x123 is not a multiple", t.map, t, 0x123, 0, 0x1000)
-    refuses("va 0x8000000000 and 0x1000 bytes do not fit in 39 bits", t.map, t,
+    raises("bad argument #1 to 'map' (va 0x123 is not a multiple of the "
+      .. "granule 0x1000)", t.map, t, 0x123, 0, 0x1000)
+    raises("#1 to 'map' (va: integer expected, got 'x')", t.map, t, "x", 0,
+      0x1000)
+    raises("#2 to 'map' (pa: integer expected, got nil)", t.map, t, 0)
+    raises("size is 0", t.map, t, 0, 0, 0)
+    raises("va 0x8000000000 and 0x1000 bytes do not fit in 39 bits", t.map, t,
       1 << 39, 0, 0x1000)
-    refuses("memory 'rom' (expected", t.map, t, 0, 0, 0x1000,
-      { memory = "rom" })
+    raises("do not fit in 39 bits", t.map, t, 0x1000, 0, -0x1000)
+    raises("pa 0x10000000000 and 0x1000 bytes do not fit in 40 bits", t.map, t,
+      0, 1 << 40, 0x1000)
+    raises("memory 'rom' (expected normal, device, noncached or writethrough)",
+      t.map, t, 0, 0, 0x1000, { memory = "rom" })
+    raises("unknown option 'memroy' (did you mean 'memory'?", t.map, t, 0, 0,
+      0x1000, { memroy = "device" })
+    raises("page 0x2000 (expected 0x1000, 0x200000 or 0x40000000)", t.map, t,
+      0, 0, 0x2000, { page = 0x2000 })
     t:map(0, 0, 0x200000)
-    refuses("va 0x1000 is mapped already, by a larger block", t.map, t, 0x1000,
+    raises("va 0x1000 is mapped already, by a larger page", t.map, t, 0x1000,
       0, 0x1000)
-    refuses("va 0x0 is mapped already", t.map, t, 0, 0, 0x200000)
+    raises("va 0x0 is mapped already", t.map, t, 0, 0, 0x200000)
+  end)
+
+  it("refuses registers that cannot be", function()
+    local t = tables()
+    raises("both tables are of the lower half", t.registers, t, tables())
+    raises("other: kvm.arch.arm64.tables expected, got table", t.registers, t,
+      {})
+    raises("regs: table expected, got nil", mmu.walk)
+    raises("va: integer expected, got nil", mmu.walk, {}, print)
+    raises("function or kvm.vm expected, got 1", mmu.walk, {}, 1, 0)
+    raises("register 'sctlr_el1' is missing", mmu.walk, {}, print, 0)
   end)
 end)
 
@@ -239,8 +300,7 @@ arm64.describe("page tables in a guest", function()
 
   it("are walked from the registers of the vCPU", function()
     local guest <close> = paged("4k", "nop")
-    local function read(gpa, size) return guest.vm:read(gpa, size) end
-    local r = mmu.walk(guest.cpu.regs, read, 0x10000000123)
+    local r = mmu.walk(guest.cpu.regs, guest.vm, 0x10000000123)
     assert.equal(arm64.RAM + 0x123, r.pa)
     assert.is_false(r.is_writable)
   end)
@@ -263,9 +323,7 @@ vectors:
     local esr = require "kvm.arch.arm64.esr"
     local t = esr.decode(guest.cpu.regs.x19)
     assert.equal("dabt", t.name)
-    local _, why = mmu.walk(guest.cpu.regs, function(gpa, n)
-      return guest.vm:read(gpa, n)
-    end, guest.cpu.regs.x20)
-    assert.equal(("%s, level %d"):format(why.fault, why.level), t.fault)
+    local _, why = mmu.walk(guest.cpu.regs, guest.vm, guest.cpu.regs.x20)
+    assert.equal(why.syndrome, t.fault)
   end)
 end)

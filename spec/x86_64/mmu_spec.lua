@@ -38,7 +38,8 @@ describe("kvm.arch.x86_64.mmu: building", function()
   it("has the entries that the manual describes", function()
     local t = tables()
     t:map(0x200000, 0x600000, 0x200000, { user = true })
-    t:map(0x400000, 0x7000, 0x1000, { write = false, cache = "uc" })
+    t:map(0x400000, 0x7000, 0x1000, { write = false,
+                                          memory = "device" })
     local words = { string.unpack("<" .. ("i8"):rep(4 * 512), t:bytes()) }
     assert.equal(BASE + 0x1000 | 7, words[1])
     assert.equal(BASE + 0x2000 | 7, words[513])
@@ -133,32 +134,45 @@ describe("kvm.arch.x86_64.mmu: building", function()
     local t = tables()
     raises("va 0x123 is not a multiple", t.map, t, 0x123, 0, 0x1000)
     raises("pa 0x123 is not a multiple", t.map, t, 0, 0x123, 0x1000)
-    raises("size 1.5 is not a multiple", t.map, t, 0, 0, 1.5)
+    raises("size: integer expected, got 1.5", t.map, t, 0, 0, 1.5)
+    raises("#1 to 'map' (va: integer expected, got nil)", t.map, t)
+    raises("#3 to 'map' (size: integer expected, got nil)", t.map, t, 0, 0)
     raises("va 0x800000000000 and 0x1000 bytes do not fit in 48 bits", t.map,
       t, 1 << 47, 0, 0x1000)
     raises("do not fit in 48 bits", t.map, t, 0, 0, 1 << 48)
-    raises("do not fit in 48 bits", t.map, t, 0, 0, 0)
+    raises("size is 0", t.map, t, 0, 0, 0)
     raises("do not fit in 48 bits", t.map, t, 0, 0, -0x1000)
-    raises("pa 0x10000000000000 is too high", t.map, t, 0, 1 << 52, 0x1000)
-    raises("unknown option 'exec'", t.map, t, 0, 0, 0x1000, { exec = true })
-    raises("cache 'hot'", t.map, t, 0, 0, 0x1000, { cache = "hot" })
+    raises("pa 0x10000000000000 and 0x1000 bytes do not fit in 52 bits",
+      t.map, t, 0, 1 << 52, 0x1000)
+    raises("unknown option 'exec' (there are execute, memory, page, user and "
+      .. "write)", t.map, t, 0, 0, 0x1000, { exec = true })
+    raises("memory 'hot' (expected normal,", t.map, t, 0, 0, 0x1000,
+      { memory = "hot" })
+    raises("write: boolean expected, got 1", t.map, t, 0, 0, 0x1000,
+      { write = 1 })
+    raises("options: table expected, got true", t.map, t, 0, 0, 0x1000, true)
     t:map(0, 0, 0x200000)
     raises("va 0x0 is mapped already", t.map, t, 0, 0, 0x200000)
     raises("va 0x1000 is mapped already, by a larger page", t.map, t, 0x1000,
       0, 0x1000)
     local l = tables "legacy"
     raises("do not fit in 32 bits", l.map, l, 1 << 32, 0, 0x1000)
-    raises("pa 0x100000000 is too high", l.map, l, 0, 1 << 32, 0x1000)
+    raises("pa 0x100000000 and 0x1000 bytes do not fit in 32 bits", l.map, l,
+      0, 1 << 32, 0x1000)
     raises("needs entries of 64 bits", l.map, l, 0, 0, 0x1000,
       { execute = false })
   end)
 
   it("refuses tables that cannot be", function()
-    raises("base 0x123", mmu.new, { base = "0x123" })
-    raises("base 291 is not a multiple", mmu.new, { base = 0x123 })
-    raises("base nil", mmu.new, {})
-    raises("mode 'flat'", mmu.new, { base = 0, mode = "flat" })
-    raises("unknown option 'levels'", mmu.new, { base = 0, levels = 4 })
+    raises("base: integer expected, got '0x123'", mmu.new, { base = "0x123" })
+    raises("base 0x123 is not a multiple of the page size 0x1000", mmu.new,
+      { base = 0x123 })
+    raises("bad argument #1 to 'new' (option 'base' is missing)", mmu.new, {})
+    raises("option 'base' is missing", mmu.new)
+    raises("mode 'flat' (expected long, long5, pae or legacy)", mmu.new,
+      { base = 0, mode = "flat" })
+    raises("unknown option 'levels' (there are base and mode)", mmu.new,
+      { base = 0, levels = 4 })
   end)
 end)
 
@@ -227,6 +241,28 @@ describe("kvm.arch.x86_64.mmu: walking", function()
     assert.equal(0x61, p.entry)
   end)
 
+  it("tells who may execute, and what the memory is", function()
+    local t = tables()
+    t:map(0x0000, 0, 0x1000, { user = true })
+    t:map(0x1000, 0, 0x1000, { memory = "writethrough" })
+    t:map(0x2000, 0, 0x1000, { memory = "noncached" })
+    t:map(0x3000, 0, 0x1000, { memory = "device" })
+    assert.is_true(walk(t, 0).is_user_executable)
+    assert.is_false(walk(t, 0x1000).is_user_executable)
+    local words = {}
+    for i = 0, 3 do words[i + 1] = walk(t, i << 12).memory end
+    assert.same({ "normal", "writethrough", "noncached", "device" }, words)
+  end)
+
+  it("wants registers, something to read, and an address", function()
+    raises("regs: table expected, got nil", mmu.walk)
+    raises("register 'cr0' is missing", mmu.walk, {}, print, 0)
+    raises("#2 to 'walk' (read: function or kvm.vm expected, got nil)",
+      mmu.walk, {}, nil, 0)
+    raises("#3 to 'walk' (va: integer expected, got 'x')", mmu.walk, {}, print,
+      "x")
+  end)
+
   it("takes execute rights only where EFER.NXE is set", function()
     local t = tables()
     t:map(0, 0, 0x1000, { execute = false })
@@ -248,12 +284,8 @@ describe("kvm.arch.x86_64.mmu and KVM agree on a guest's addresses", function()
     for _, m in ipairs(maps) do t:map(table.unpack(m)) end
     vm:write(0x40000, t:bytes())
     cpu.regs(t:registers())
-    local function read(gpa, n)
-      local ok, bytes = pcall(vm.read, vm, gpa, n)
-      return ok and bytes or nil
-    end
     for _, va in ipairs(addresses) do
-      local page = mmu.walk(cpu.regs, read, va)
+      local page = mmu.walk(cpu.regs, vm, va)
       local theirs = cpu:translate { linear_address = va }
       assert.equal(theirs.valid == 1, page ~= nil, ("%x"):format(va))
       if page then assert.equal(theirs.physical_address, page.pa) end

@@ -7,6 +7,13 @@
 ---     tables:map(0x40000000, 0x10000, 0x10000)
 ---     vm:write(0x80000, tables:bytes())
 ---     cpu.regs(tables:registers())
+---
+--- Options of map and results of walk are those of kvm.arch.x86_64.mmu, and
+--- more: attr, and a fault's syndrome.
+local check = require "kvm.check"
+local esr = require "kvm.arch.arm64.esr"
+local paging = require "kvm.arch.paging"
+
 local M = {}
 local Tables = {}
 Tables.__index = Tables
@@ -14,10 +21,10 @@ Tables.__name = "kvm.arch.arm64.tables"
 
 -- Offset bits of a page, and how TCR_EL1 says it for TTBR0 and for TTBR1.
 local granules = {
-  ["4k"] = { bits = 12, tg0 = 0, tg1 = 2, top = 1 },
-  ["16k"] = { bits = 14, tg0 = 2, tg1 = 1, top = 2 },
-  ["64k"] = { bits = 16, tg0 = 1, tg1 = 3, top = 2 },
-} -- top: the first level that has blocks, without the 52-bit extensions
+  ["4k"] = { bits = 12, tg0 = 0, tg1 = 2, blocks = 3 },
+  ["16k"] = { bits = 14, tg0 = 2, tg1 = 1, blocks = 2 },
+  ["64k"] = { bits = 16, tg0 = 1, tg1 = 3, blocks = 2 },
+} -- blocks: how many tables hold pages or blocks, without 52-bit extensions
 
 local VALID <const>, TABLE <const> = 1, 2
 local ACCESSED <const>, INNER_SHAREABLE <const> = 1 << 10, 3 << 8
@@ -27,26 +34,36 @@ local ADDRESS <const> = 0x0000fffffffff000
 local PA_LIMIT <const> = 1 << 48
 
 --- Memory types: what MAIR_EL1 says of each, in the order of its bytes.
-M.memory = { "normal", "device", "noncached" }
-M.mair = 0xff | 0x04 << 8 | 0x44 << 16
-local memory_index = { normal = 0, device = 1, noncached = 2 }
-
-local function bad(...) error(string.format(...), 3) end
+M.memory = paging.MEMORY
+M.mair = 0xff | 0x04 << 8 | 0x44 << 16 | 0xbb << 24
+local memory_index = {}
+for i, name in ipairs(M.memory) do memory_index[name] = i - 1 end
 
 -- ---- geometry ---------------------------------------------------------------
 
--- The lowest bit of the address that a level's index is made of.
-local function shift(bits, level) return bits + (3 - level) * (bits - 3) end
+-- Levels are counted to 3, that of pages.
+local function level_of(n) return 4 - n end
 
--- The level at which a walk of va_bits starts.
-local function start(bits, va_bits)
-  return 4 - math.ceil((va_bits - bits) / (bits - 3))
+local function geometry(granule, va_bits, pa_bits)
+  local g = { entry = 8, size = 1 << granule.bits, unit = "the granule",
+    width = {}, pages = {}, pa_bits = pa_bits, level = level_of }
+  local left = va_bits - granule.bits
+  while left > 0 do
+    local n = #g.width + 1
+    g.width[n] = math.min(left, granule.bits - 3)
+    g.pages[n] = n <= granule.blocks
+    left = left - g.width[n]
+  end
+  return paging.geometry(g)
 end
 
 -- ---- building ---------------------------------------------------------------
 
-local option_names = { granule = 1, va_bits = 1, pa_bits = 1, base = 1,
-                       high = 1 }
+local IPS = { [32] = 0, [36] = 1, [40] = 2, [42] = 3, [44] = 4, [48] = 5 }
+
+local NEW_OPTIONS <const> = { "base", granule = { "4k", "16k", "64k" },
+  va_bits = check.integer(25, 48), pa_bits = { 32, 36, 40, 42, 44, 48 },
+  base = check.integer(0, PA_LIMIT - 1), high = "boolean" }
 
 ---@class kvm.arch.arm64.tables.options
 ---@field base integer guest physical address where bytes() will lie, a multiple
@@ -61,38 +78,22 @@ local option_names = { granule = 1, va_bits = 1, pa_bits = 1, base = 1,
 ---@param options kvm.arch.arm64.tables.options
 ---@return kvm.arch.arm64.tables
 function M.new(options)
-  for name in pairs(options) do
-    if not option_names[name] then bad("unknown option '%s'", name) end
-  end
+  options = check.options(1, "new", options, NEW_OPTIONS)
   local granule = granules[options.granule or "4k"]
-  if not granule then
-    bad("granule '%s' (expected 4k, 16k or 64k)", options.granule)
-  end
-  local va_bits, base = options.va_bits or 39, options.base
-  if va_bits < 25 or va_bits > 48 then
-    bad("va_bits %d is outside 25..48", va_bits)
-  end
-  local size = 1 << granule.bits
-  if math.type(base) ~= "integer" or base % size ~= 0 then
-    bad("base %s is not a multiple of the granule 0x%x", tostring(base), size)
-  end
-  local self = setmetatable({
-    granule = granule, va_bits = va_bits, base = base, size = size,
-    pa_bits = options.pa_bits or 40, high = options.high or false,
-    start = start(granule.bits, va_bits), tables = { {} },
-  }, Tables)
+  local va_bits, pa_bits = options.va_bits or 39, options.pa_bits or 40
+  local g = geometry(granule, va_bits, pa_bits)
+  check.argument(1, "new", "base", check.multiple(g.size, g.unit), options.base)
+  local self = setmetatable(paging.tables(g, options.base), Tables)
+  self.granule, self.va_bits, self.pa_bits = granule, va_bits, pa_bits
+  self.high = options.high or false
   self.first = self.high and -1 << va_bits or 0
   return self
 end
 
 local function attributes(options)
   local memory = memory_index[options.memory or "normal"]
-  if not memory then
-    error(("memory '%s' (expected normal, device or noncached)")
-      :format(tostring(options.memory)), 4)
-  end
   local d = VALID | ACCESSED | memory << 2
-  if memory ~= 1 then d = d | INNER_SHAREABLE end
+  if options.memory ~= "device" then d = d | INNER_SHAREABLE end
   if options.user then d = d | USER end
   if options.write == false then d = d | READ_ONLY end
   local execute = options.execute == nil and memory == 0 or options.execute
@@ -100,52 +101,12 @@ local function attributes(options)
   return d | (options.user and PXN or UXN)
 end
 
--- The table below an entry, made when it is not there.
-local function below(self, parent, index, va)
-  local entry = parent[index]
-  if type(entry) == "table" then return entry end
-  if entry then
-    error(("va 0x%x is mapped already, by a larger block"):format(va), 4)
-  end
-  local child = {}
-  self.tables[#self.tables + 1] = child
-  child.number = #self.tables - 1
-  parent[index] = child
-  return child
-end
-
-local function index_of(self, va, level)
-  local g = self.granule.bits
-  local width = level == self.start and self.va_bits - shift(g, level) or g - 3
-  return va >> shift(g, level) & (1 << width) - 1
-end
-
-local function put(self, va, level, descriptor)
-  local t = self.tables[1]
-  for l = self.start, level - 1 do
-    t = below(self, t, index_of(self, va, l), va)
-  end
-  local index = index_of(self, va, level)
-  if t[index] then error(("va 0x%x is mapped already"):format(va), 4) end
-  t[index] = descriptor
-end
-
--- The largest block that fits at an address.
-local function level_for(self, va, pa, size)
-  for level = math.max(self.granule.top, self.start), 2 do
-    local block = 1 << shift(self.granule.bits, level)
-    if va % block == 0 and pa % block == 0 and size >= block then
-      return level, block
-    end
-  end
-  return 3, self.size
-end
-
 ---@class kvm.arch.arm64.tables.mapping
----@field memory? "normal"|"device"|"noncached" normal by default
+---@field memory? "normal"|"device"|"noncached"|"writethrough" normal by default
 ---@field write? boolean true by default
 ---@field user? boolean EL0 may use it too; EL1 does not execute it then
 ---@field execute? boolean by default true for normal memory
+---@field page? integer the largest page or block to use, by default any
 
 --- Maps size bytes at va to pa, with blocks where they fit.
 --- Usage: `t:map(0x9000000, 0x9000000, 0x1000, {memory = "device"})`
@@ -154,44 +115,24 @@ end
 ---@param size integer
 ---@param options? kvm.arch.arm64.tables.mapping
 function Tables:map(va, pa, size, options)
-  for name, value in pairs { va = va, pa = pa, size = size } do
-    if value % self.size ~= 0 then
-      bad("%s 0x%x is not a multiple of the granule 0x%x", name, value,
-        self.size)
-    end
-  end
-  if math.ult(PA_LIMIT - size, pa) then bad("pa 0x%x is too high", pa) end
-  local room = 1 << self.va_bits
-  if math.ult(room, va - self.first + size) or
-     not math.ult(va - self.first, room) then
-    bad("va 0x%x and 0x%x bytes do not fit in %d bits", va, size, self.va_bits)
-  end
-  local bits = attributes(options or {})
-  while size > 0 do
-    local level, block = level_for(self, va, pa, size)
-    put(self, va, level, bits | pa | (level == 3 and TABLE or 0))
-    va, pa, size = va + block, pa + block, size - block
-  end
+  local g, room = self.geometry, 1 << self.va_bits
+  paging.check(g, va, pa, size, function(first, bytes)
+    local at = first - self.first
+    return math.ult(at, room) and not math.ult(room - at, bytes)
+  end, self.va_bits)
+  options = check.options(4, "map", options, paging.options(g))
+  local bits = attributes(options)
+  paging.map(self, va, pa, size, options.page or PA_LIMIT, false,
+    function(page, n) return bits | page | (n == 1 and TABLE or 0) end)
 end
 
 --- The tables as one byte string, to be written at base.
 --- Usage: `vm:write(t.base, t:bytes())`
 ---@return string
 function Tables:bytes()
-  local out = {}
-  for _, t in ipairs(self.tables) do
-    for index = 0, self.size // 8 - 1 do
-      local entry = t[index] or 0
-      if type(entry) == "table" then
-        entry = self.base + entry.number * self.size | TABLE | VALID
-      end
-      out[#out + 1] = string.pack("<i8", entry)
-    end
-  end
-  return table.concat(out)
+  return paging.bytes(self, function(gpa) return gpa | TABLE | VALID end)
 end
 
-local IPS = { [32] = 0, [36] = 1, [40] = 2, [42] = 3, [44] = 4, [48] = 5 }
 local WALKS <const> = 1 | 1 << 2 | 3 << 4 -- write-back, inner shareable
 
 --- The values of ttbr0_el1 (or ttbr1_el1), tcr_el1, mair_el1 and sctlr_el1 that
@@ -200,19 +141,23 @@ local WALKS <const> = 1 | 1 << 2 | 3 << 4 -- write-back, inner shareable
 ---@param other? kvm.arch.arm64.tables of the other half
 ---@return table<string, integer>
 function Tables:registers(other)
-  local r = { mair_el1 = M.mair, sctlr_el1 = 0x30d0199d }
-  local tcr = (IPS[self.pa_bits] or bad("pa_bits %s", self.pa_bits)) << 32
   local halves = { [self.high] = self }
-  if other then halves[other.high] = other end
+  if other ~= nil then
+    check.argument(1, "registers", "other", Tables.__name, other)
+    if other.high == self.high then
+      check.bad(1, "registers", "both tables are of the %s half",
+        self.high and "upper" or "lower")
+    end
+    halves[other.high] = other
+  end
   local low, high = halves[false], halves[true]
+  local tcr = IPS[self.pa_bits] << 32
   tcr = tcr | (low and 64 - low.va_bits | WALKS << 8 | low.granule.tg0 << 14
     or 1 << 7)
   tcr = tcr | (high and (64 - high.va_bits) << 16 | WALKS << 24 |
     high.granule.tg1 << 30 or 1 << 23)
-  r.tcr_el1 = tcr
-  if low then r.ttbr0_el1 = low.base end
-  if high then r.ttbr1_el1 = high.base end
-  return r
+  return { mair_el1 = M.mair, sctlr_el1 = 0x30d0199d, tcr_el1 = tcr,
+           ttbr0_el1 = low and low.base, ttbr1_el1 = high and high.base }
 end
 
 -- ---- walking ----------------------------------------------------------------
@@ -220,17 +165,21 @@ end
 local by_tg0 = { [0] = "4k", "64k", "16k" }
 local by_tg1 = { "16k", "4k", "64k" }
 
--- What TCR_EL1 says of the half an address is in; nil: walks are off there.
+-- What TCR_EL1 says of the half an address is in; nil: walks are off there, or
+-- no walk can be of that size.
 local function regime(regs, va)
-  local tcr = regs.tcr_el1
+  local tcr = paging.register(regs, "tcr_el1")
   local high = va >> 55 & 1 == 1
   if tcr >> (high and 23 or 7) & 1 == 1 then return nil end
-  local tsz = tcr >> (high and 16 or 0) & 0x3f
+  local va_bits = 64 - (tcr >> (high and 16 or 0) & 0x3f)
   local name = high and by_tg1[tcr >> 30 & 3] or by_tg0[tcr >> 14 & 3]
+  local granule = granules[name or "4k"]
+  if va_bits <= granule.bits or va_bits > 52 then return nil end
   return {
-    va_bits = 64 - tsz, bits = granules[name or "4k"].bits, high = high,
+    va_bits = va_bits, high = high, geometry = geometry(granule, va_bits),
     ignores_top_byte = tcr >> (high and 38 or 37) & 1 == 1,
-    root = (high and regs.ttbr1_el1 or regs.ttbr0_el1) & 0x0000fffffffffffe,
+    root = paging.register(regs, high and "ttbr1_el1" or "ttbr0_el1")
+      & 0x0000fffffffffffe,
   }
 end
 
@@ -245,77 +194,99 @@ local function in_range(r, va)
   return top == (r.high and (1 << width) - 1 or 0)
 end
 
-local function result(regs, d, tables, va, bits, level)
-  local block = 1 << shift(bits, level)
+-- The word for a byte of MAIR_EL1.
+local function memory_of(attr)
+  if attr & 0xf0 == 0 then return "device" end
+  if attr & 0xf0 == 0x40 then return "noncached" end
+  return attr & 0x40 == 0 and "writethrough" or "normal"
+end
+
+local function result(regs, g, d, tables, va, n)
+  local block = 1 << g.shift[n]
   local ap = d >> 6 & 3 | tables >> 61 & 2
   local user = ap & 1 == 1 and tables >> 61 & 1 == 0
-  local attr = regs.mair_el1 >> (8 * (d >> 2 & 7)) & 0xff
+  local attr = paging.register(regs, "mair_el1") >> (8 * (d >> 2 & 7)) & 0xff
   return {
-    pa = d & ADDRESS & -block | va & block - 1, level = level, size = block,
-    is_user = user, is_writable = ap & 2 == 0, attr = attr,
-    is_device = attr & 0xf0 == 0,
+    pa = d & ADDRESS & -block | va & block - 1, level = level_of(n),
+    size = block, entry = d, attr = attr, memory = memory_of(attr),
+    is_user = user, is_writable = ap & 2 == 0,
     is_executable = (d | tables >> 6) & PXN == 0 and
       not (user and ap & 2 == 0),
     is_user_executable = (d | tables >> 6) & UXN == 0,
-    is_accessed = d & ACCESSED ~= 0, descriptor = d,
+    is_accessed = d & ACCESSED ~= 0,
   }
 end
 
-local function fault(kind, level, address)
-  return nil, { fault = kind, level = level, address = address }
+-- DFSC of faults by level.
+local TRANSLATION <const> = { [-1] = 0x2b, [0] = 4, 5, 6, 7 }
+local EXTERNAL <const> = { [-1] = 0x13, [0] = 0x14, 0x15, 0x16, 0x17 }
+
+-- Adds what ESR_EL1 would say.
+local function explained(page, fault)
+  if fault then
+    local codes = fault.fault == "no memory" and EXTERNAL or TRANSLATION
+    fault.syndrome = esr.fault(codes[fault.level])
+  end
+  return page, fault
 end
 
 local function descend(regs, r, read, va)
-  local g, base, tables = r.bits, r.root, 0
-  local first = start(g, r.va_bits)
-  for level = first, 3 do
-    local width = level == first and r.va_bits - shift(g, level) or g - 3
-    local at = base + 8 * (va >> shift(g, level) & (1 << width) - 1)
-    local bytes = read(at, 8)
-    if not bytes then return fault("external abort", level, at) end
-    local d = string.unpack("<i8", bytes)
-    if d & VALID == 0 or (level == 3 and d & TABLE == 0) then
-      return fault("translation fault", level, at)
+  local g, tables = r.geometry, 0
+  return paging.walk(g, r.root, read, va, function(d, n, at)
+    local is_last = n == 1 or d & TABLE == 0
+    if d & VALID == 0 or n == 1 and d & TABLE == 0 then
+      return nil, paging.fault(g, "not present", n, at)
+    elseif is_last and not g.pages[n] then
+      return nil, paging.fault(g, "reserved bit", n, at)
+    elseif is_last then
+      return nil, result(regs, g, d, tables, va, n)
     end
-    if level == 3 or d & TABLE == 0 then
-      return result(regs, d, tables, va, g, level)
-    end
-    base, tables = d & ADDRESS & -(1 << g), tables | d
-  end
+    tables = tables | d
+    return d & ADDRESS & -g.size
+  end)
 end
 
 ---@class kvm.arch.arm64.translation
 ---@field pa integer
----@field level integer of the descriptor
+---@field level integer of the entry
 ---@field size integer of the page or block
+---@field entry? integer the descriptor
+---@field memory "normal"|"device"|"noncached"|"writethrough"
 ---@field is_writable boolean
 ---@field is_user boolean EL0 may use it
 ---@field is_executable boolean by EL1
 ---@field is_user_executable boolean by EL0
----@field is_device boolean
 ---@field is_accessed boolean
 ---@field attr integer its byte of MAIR_EL1
----@field descriptor? integer
+
+---@class kvm.arch.arm64.translation.fault
+---@field fault "not present"|"not canonical"|"reserved bit"|"no memory"
+---@field level integer
+---@field address? integer of the entry
+---@field syndrome string in the words of kvm.arch.arm64.esr
 
 --- Translates an address of a guest as its MMU would for EL1.
---- Usage: `mmu.walk(cpu.regs, function(...) return vm:read(...) end, va)`
+--- Usage: `print(mmu.walk(cpu.regs, vm, cpu.regs.pc).pa)`
 ---@param regs table cpu.regs, or tcr_el1, ttbr0_el1, ttbr1_el1, mair_el1 and
 ---sctlr_el1 by name
----@param read fun(gpa: integer, size: integer): string? nil: no memory there
+---@param read kvm.vm|fun(gpa: integer, size: integer): string? nil: no memory
+---there
 ---@param va integer
 ---@return kvm.arch.arm64.translation?
----@return {fault: string, level: integer, address?: integer}? why there is none
+---@return kvm.arch.arm64.translation.fault? why there is none
 function M.walk(regs, read, va)
-  if regs.sctlr_el1 & 1 == 0 then
+  read = paging.reader(regs, read, va)
+  if paging.register(regs, "sctlr_el1") & 1 == 0 then
     return { pa = va, level = 0, size = PA_LIMIT, is_writable = true,
              is_user = true, is_executable = true, is_user_executable = true,
-             is_device = true, attr = 0, is_accessed = true }
+             is_accessed = true, memory = "device", attr = 0 }
   end
   local r = regime(regs, va)
   if not r or not in_range(r, va) then
-    return fault("translation fault", 0)
+    return explained(nil, { level = 0,
+      fault = r and "not canonical" or "not present" })
   end
-  return descend(regs, r, read, va)
+  return explained(descend(regs, r, read, va))
 end
 
 return M

@@ -7,6 +7,7 @@
 ---     for reason, exit in cpu:exits() do
 ---       if reason == "arm_nisv" then nisv.emulate(cpu, exit, uart, 0x9000000)
 ---       ...
+local check = require "kvm.check"
 local mmu = require "kvm.arch.arm64.mmu"
 
 local M = {}
@@ -181,18 +182,14 @@ local function access(regs, op, device, offset)
 end
 
 local function fetch_from(vcpu)
-  local vm = vcpu.vm
-  local function read(gpa, size)
-    local ok, bytes = pcall(vm.read, vm, gpa, size)
-    return ok and bytes or nil
-  end
   return function(pc)
-    local page, why = mmu.walk(vcpu.regs, read, pc)
+    local page, why = mmu.walk(vcpu.regs, vcpu.vm, pc)
     if not page then
-      error(("pc 0x%x cannot be translated (%s)"):format(pc, why.fault), 0)
+      check.fail("pc 0x%x has no translation: %s", pc, why.syndrome)
     end
-    return read(page.pa, 4) or
-      error(("pc 0x%x is no memory (gpa 0x%x)"):format(pc, page.pa), 0)
+    local ok, bytes = pcall(vcpu.vm.read, vcpu.vm, page.pa, 4)
+    return ok and bytes or
+      check.fail("pc 0x%x is at gpa 0x%x, which is in no slot", pc, page.pa)
   end
 end
 
