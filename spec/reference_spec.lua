@@ -130,6 +130,15 @@ function M.raise() end
     }, entries["kvm.thing"].fields)
   end)
 
+  it("leaves out arguments that are there to be refused", function()
+    local function title(param)
+      return reference.parse("-- \n" .. param .. "---@param a any\n"
+        .. "function M.f(a, ...) end\n", "m")[1].title
+    end
+    assert.equal("m.f(a)", title "")
+    assert.equal("m.f(a, ...)", title "---@param ... any\n")
+  end)
+
   it("tells the line and the machine", function()
     local line = select(2, SOURCE:match "^(.-)function M%.go":gsub("\n", "")) + 1
     assert.equal(line, entries["kvm.sample.go"].line)

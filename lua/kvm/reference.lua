@@ -157,14 +157,18 @@ local function definition(code)
   if var and name:sub(1, 2) ~= "__" then return var, separator, name, args end
 end
 
+-- A `...` without a @param is there to be refused.
 local function argument_list(doc, args)
-  local optional, list = {}, {}
+  local optional, list, takes_more = {}, {}, false
   for _, param in ipairs(doc.params) do
+    takes_more = takes_more or param.name == "..."
     optional[param.name] = param.optional or param.type:find "^[%w_.]+%?$"
       or param.type:find "|nil$"
     if not args then list[#list + 1] = param.name end
   end
-  for name in (args or ""):gmatch "[%w_.]+" do list[#list + 1] = name end
+  for name in (args or ""):gmatch "[%w_.]+" do
+    if name ~= "..." or takes_more then list[#list + 1] = name end
+  end
   for i, name in ipairs(list) do
     list[i] = optional[name] and name .. "?" or name
   end
