@@ -80,18 +80,38 @@ describe("vm:map", function()
   it("refuses a bad size, memory or option", function()
     raises(pages "bad argument #2 to 'map' (size 0x10 is not a multiple",
       vm.map, vm, 0, 0x10)
-    raises("(size 0x0 is not", vm.map, vm, 0, 0)
+    raises("(size is 0)", vm.map, vm, 0, 0)
+    raises("(size is negative)", vm.map, vm, 0, -PAGE)
     raises("size or kvm.memory expected, got table", vm.map, vm, 0, {})
-    raises("size or kvm.memory expected, got userdata", vm.map, vm, 0, vm)
+    raises("size or kvm.memory expected, got kvm.vm", vm.map, vm, 0, vm)
     raises("size or kvm.memory expected, got nil", vm.map, vm, 0)
-    raises("bad argument #3 to 'map' (unknown field 'read_only' "
-      .. "(expected log_dirty, offset, readonly, size or slot))",
+    raises("bad argument #3 to 'map' (unknown option 'read_only' "
+      .. "(did you mean 'readonly'? there are log_dirty, offset, readonly, "
+      .. "size and slot))",
       vm.map, vm, 0, PAGE, { read_only = true })
-    raises("(field 'readonly': boolean expected, got number)",
+    raises("(readonly: boolean expected, got 1)",
       vm.map, vm, 0, PAGE, { readonly = 1 })
-    raises("(field 'slot': integer expected, got number)",
+    raises("(slot: integer expected, got 1.5)",
       vm.map, vm, 0, PAGE, { slot = 1.5 })
     assert.same({}, vm:slots())
+  end)
+
+  it("takes integers however they are written", function()
+    assert.equal(PAGE, #vm:map(2.0 * PAGE, PAGE + 0.0))
+    assert.equal(2 * PAGE, vm:slots()[1].gpa)
+  end)
+
+  it("refuses surplus arguments, and a dot for a colon", function()
+    raises("bad argument #4 to 'map' (surplus argument: at most 3)", vm.map,
+      vm, 0, PAGE, {}, 5)
+    raises("bad argument #2 to 'unmap' (surplus argument: at most 1)",
+      vm.unmap, vm, 0, 1)
+    raises("bad argument #2 to 'create_vm' (surplus argument: at most 1)",
+      kvm.create_vm, 0, 1)
+    raises("bad argument #1 to 'available' (surplus argument: it takes none)",
+      kvm.available, 1)
+    raises("calling 'map' on bad self (kvm.vm expected, got 0x1000", vm.map,
+      0x1000, PAGE)
   end)
 
   it("refuses a part that is not in the memory", function()

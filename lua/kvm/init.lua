@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Linux KVM from Lua: everything of `kvm.core`, and the verbs that make a
 --- script short. `require "kvm"` opens nothing.
+local check = require "kvm.check"
 local core = require "kvm.core"
 
 local M = {}
@@ -21,8 +22,9 @@ local function descriptor(object) return object.fd end -- raises when closed
 ---@param type? integer|string machine type (`kvm.VM_TYPE`); arm64: IPA bits
 ---@return kvm.vm
 ---Raises a kvm.error: KVM_CREATE_VM, open.
-function M.create_vm(type)
-  if type == M then error("call it with a dot: kvm.create_vm()", 2) end
+function M.create_vm(type, ...)
+  if type == M then check.fail "call it with a dot: kvm.create_vm()" end
+  check.surplus(1, "create_vm", ...)
   if not shared or not pcall(descriptor, shared) then
     shared = core.open()
   end
@@ -34,7 +36,8 @@ end
 ---Usage: `if not kvm.available() then os.exit(3) end`
 ---@return boolean
 ---@return string? reason
-function M.available()
+function M.available(...)
+  check.surplus(0, "available", ...)
   local ok, result = pcall(core.open)
   if ok then
     result:close()
@@ -47,7 +50,10 @@ end
 ---`kvm.host`. Found by running tiny guests, once.
 ---Usage: `print(kvm.host().backend)`
 ---@return table
-function M.host() return require "kvm.host".get() end
+function M.host(...)
+  check.surplus(0, "host", ...)
+  return require "kvm.host".get()
+end
 
 -- Modules of their own that are loaded when they are asked for.
 local lazy <const> = { calltree = "kvm.calltree", help = "kvm.help" }

@@ -1,23 +1,25 @@
 -- SPDX-License-Identifier: MIT
 --- Verbs for guest memory, added to the core's classes: a VM maps memory at a
 --- gpa and numbers the slots itself. Loaded by `require "kvm"`.
+local check = require "kvm.check"
 local core = require "kvm.core"
 local hexdump = require "kvm.debug.hexdump"
 
 local vm, memory = core.class["kvm.vm"], core.class["kvm.memory"]
 local vcpu = core.class["kvm.vcpu"]
 local PAGE = core.page_size
+local in_pages = check.multiple(PAGE, "the page size")
 local MAP_OPTIONS = {
   readonly = "boolean", log_dirty = "boolean",
   slot = "integer", offset = "integer", size = "integer",
 }
-local MAP_NAMES = "log_dirty, offset, readonly, size or slot"
-local NOT_PAGES = "%s 0x%x is not a multiple of the page size 0x%x"
 
----Raises for the caller of the verb that calls this.
-local function bad(arg, verb, text, ...)
-  error(("bad argument #%d to '%s' (%s)"):format(arg, verb, text:format(...)),
-    3)
+-- What a verb checks first: its object, and that there are at most max
+-- arguments.
+local function begin(verb, class, self, max, ...)
+  check.method(verb, class, self)
+  if self.fd < 0 then check.fail("%s is closed", class) end -- a VM says so
+  check.surplus(max, verb, ...)
 end
 
 ---The slot that holds a gpa, or nil.
@@ -42,31 +44,16 @@ local function is_memory(value)
   return type(meta) == "table" and meta.__name == "kvm.memory"
 end
 
----What is wrong with the arguments of map: the number of one, and the text.
-local function map_error(gpa, what, opts)
-  local size = math.tointeger(what)
-  if not math.tointeger(gpa) then
-    return 1, ("gpa: integer expected, got %s"):format(type(gpa))
-  elseif gpa % PAGE ~= 0 then
-    return 1, NOT_PAGES:format("gpa", gpa, PAGE)
-  elseif not size and not is_memory(what) then
-    return 2, ("size or kvm.memory expected, got %s"):format(type(what))
-  elseif size and (size <= 0 or size % PAGE ~= 0) then
-    return 2, NOT_PAGES:format("size", size, PAGE)
+---The memory that map was asked for: the one that it was given, or fresh.
+local function memory_of(what)
+  if is_memory(what) then return what end
+  local size = type(what) == "number" and math.tointeger(what)
+  if not size then
+    check.bad(2, "map", "size or kvm.memory expected, got %s", check.show(what))
+  elseif size <= 0 then
+    check.bad(2, "map", "size is %s", size == 0 and "0" or "negative")
   end
-  if type(opts) ~= "table" then
-    return 3, ("a table of options expected, got %s"):format(type(opts))
-  end
-  for name, value in pairs(opts) do
-    local wanted = MAP_OPTIONS[name]
-    if not wanted then
-      return 3, ("unknown field '%s' (expected %s)"):format(
-        tostring(name), MAP_NAMES)
-    elseif math.type(value) ~= wanted and type(value) ~= wanted then
-      return 3, ("field '%s': %s expected, got %s"):format(name, wanted,
-        type(value))
-    end
-  end
+  return core.memory(check.argument(2, "map", "size", in_pages, size))
 end
 
 ---The part of the memory that the options choose, or nil when there is none.
@@ -89,15 +76,16 @@ end
 ---of the memory to show
 ---@return kvm.memory the memory, which stays alive as long as the slot
 ---Raises a kvm.error: KVM_SET_USER_MEMORY_REGION.
-function vm:map(gpa, what, opts)
-  opts = opts or {}
-  local arg, text = map_error(gpa, what, opts)
-  if arg then bad(arg, "map", "%s", text) end
-  local ram = is_memory(what) and what or core.memory(math.tointeger(what))
+function vm:map(gpa, what, opts, ...)
+  begin("map", "kvm.vm", self, 3, ...)
+  gpa = check.argument(1, "map", "gpa", in_pages, gpa)
+  opts = check.options(3, "map", opts, MAP_OPTIONS)
+  local ram = memory_of(what)
   local inside, offset, size = part(ram, opts)
   if not inside then
-    bad(3, "map", "0x%x bytes at 0x%x are outside the memory of 0x%x bytes",
-      size, offset, #ram)
+    check.bad(3, "map",
+      "0x%x bytes at 0x%x are outside the memory of 0x%x bytes", size, offset,
+      #ram)
   end
   self:set_user_memory_region {
     slot = opts.slot or free_slot(self), guest_phys_addr = gpa,
@@ -113,13 +101,14 @@ end
 ---Usage: `vm:unmap(0x1000)`
 ---@param gpa integer where the slot begins
 ---Raises a kvm.error: KVM_SET_USER_MEMORY_REGION.
-function vm:unmap(gpa)
-  gpa = math.tointeger(gpa) or bad(1, "unmap", "gpa: integer expected")
+function vm:unmap(gpa, ...)
+  begin("unmap", "kvm.vm", self, 1, ...)
+  gpa = check.argument(1, "unmap", "gpa", "integer", gpa)
   local s = slot_at(self, gpa)
-  if not s then bad(1, "unmap", "gpa 0x%x is in no slot", gpa) end
+    or check.bad(1, "unmap", "gpa 0x%x is in no slot", gpa)
   if s.gpa ~= gpa then
-    bad(1, "unmap", "gpa 0x%x is inside slot %d, which begins at 0x%x", gpa,
-      s.slot, s.gpa)
+    check.bad(1, "unmap", "gpa 0x%x is inside slot %d, which begins at 0x%x",
+      gpa, s.slot, s.gpa)
   end
   self:set_user_memory_region { slot = s.slot, memory_size = 0 }
 end
@@ -141,12 +130,12 @@ end
 ---@param gpa? integer in the slot to ask; by default all that keep a log
 ---@return integer[] gpas of pages, ascending in each slot
 ---Raises a kvm.error: KVM_GET_DIRTY_LOG.
-function vm:dirty_pages(gpa)
+function vm:dirty_pages(gpa, ...)
+  begin("dirty_pages", "kvm.vm", self, 1, ...)
   local slots, pages = self:slots(), {}
   if gpa ~= nil then
-    gpa = math.tointeger(gpa)
-      or bad(1, "dirty_pages", "gpa: integer expected")
-    slots = { slot_at(self, gpa) or bad(1, "dirty_pages",
+    gpa = check.argument(1, "dirty_pages", "gpa", "integer", gpa)
+    slots = { slot_at(self, gpa) or check.bad(1, "dirty_pages",
       "gpa 0x%x is in no slot", gpa) }
   end
   for _, s in ipairs(slots) do
@@ -157,31 +146,26 @@ function vm:dirty_pages(gpa)
   return pages
 end
 
--- Raises for the caller of the verb that calls this.
-local function check_open(cpu)
-  if cpu.fd < 0 then error("kvm.vcpu is closed", 3) end
-end
-
--- Calls step(gpa, offset, n) for each part of n bytes at a guest virtual
--- address that lies in one page, as the vCPU translates it now.
-local function each_part(cpu, verb, gva, n, step)
+-- The parts of n bytes at a guest virtual address, as the vCPU translates it
+-- now: each lies in one page of the guest and in one of the host.
+local function parts_of(cpu, verb, gva, n)
   local mmu = require("kvm.arch." .. core.arch .. ".mmu")
-  local function read(gpa, size)
-    local ok, bytes = pcall(cpu.vm.read, cpu.vm, gpa, size)
-    return ok and bytes or nil
-  end
-  local done = 0
+  local parts, done = {}, 0
   while done < n do
     local va = gva + done
-    local size = math.min(n - done, 0x1000 - (va & 0xfff))
-    local page, fault = mmu.walk(cpu.regs, read, va)
+    local page, fault = mmu.walk(cpu.regs, cpu.vm, va)
     if not page then
-      bad(1, verb, "gva 0x%x has no translation: %s", va,
-        type(fault) == "table" and fault.fault or "unmapped")
+      check.bad(1, verb, "gva 0x%x has no translation: %s", va, fault.fault)
+    elseif not slot_at(cpu.vm, page.pa) then
+      check.bad(1, verb, "gva 0x%x is at gpa 0x%x, which is in no slot", va,
+        page.pa)
     end
-    step(page.pa, done, size)
+    local size = math.min(n - done, page.size - (page.pa & page.size - 1),
+      PAGE - (page.pa & PAGE - 1))
+    parts[#parts + 1] = { gpa = page.pa, offset = done, size = size }
     done = done + size
   end
+  return parts
 end
 
 ---Reads guest memory by virtual address, through the page tables that the vCPU
@@ -190,16 +174,15 @@ end
 ---@param gva integer
 ---@param n integer bytes
 ---@return string
-function vcpu:read(gva, n)
-  check_open(self)
-  gva = math.tointeger(gva) or bad(1, "read", "gva: integer expected")
-  n = math.tointeger(n)
-  if not n or n < 0 then bad(2, "read", "a number of bytes expected") end
-  local parts = {}
-  each_part(self, "read", gva, n, function(gpa, _, size)
-    parts[#parts + 1] = self.vm:read(gpa, size)
-  end)
-  return table.concat(parts)
+function vcpu:read(gva, n, ...)
+  begin("read", "kvm.vcpu", self, 2, ...)
+  gva = check.argument(1, "read", "gva", "integer", gva)
+  n = check.argument(2, "read", "n", check.integer(0, math.maxinteger), n)
+  local bytes = {}
+  for i, part in ipairs(parts_of(self, "read", gva, n)) do
+    bytes[i] = self.vm:read(part.gpa, part.size)
+  end
+  return table.concat(bytes)
 end
 
 ---Writes guest memory by virtual address. All of it is translated before the
@@ -207,15 +190,14 @@ end
 ---Usage: `cpu:write(0x1000, "bytes")`
 ---@param gva integer
 ---@param bytes string
-function vcpu:write(gva, bytes)
-  check_open(self)
-  gva = math.tointeger(gva) or bad(1, "write", "gva: integer expected")
-  if type(bytes) ~= "string" then bad(2, "write", "a string expected") end
-  local parts = {}
-  each_part(self, "write", gva, #bytes, function(gpa, offset, size)
-    parts[#parts + 1] = { gpa, bytes:sub(offset + 1, offset + size) }
-  end)
-  for _, piece in ipairs(parts) do self.vm:write(piece[1], piece[2]) end
+function vcpu:write(gva, bytes, ...)
+  begin("write", "kvm.vcpu", self, 2, ...)
+  gva = check.argument(1, "write", "gva", "integer", gva)
+  check.argument(2, "write", "bytes", "string", bytes)
+  for _, part in ipairs(parts_of(self, "write", gva, #bytes)) do
+    self.vm:write(part.gpa, bytes:sub(part.offset + 1,
+      part.offset + part.size))
+  end
 end
 
 ---The bytes as text, with offsets.
@@ -223,8 +205,11 @@ end
 ---@param offset? integer 0 by default
 ---@param n? integer by default the rest, at most 256
 ---@return string
-function memory:hexdump(offset, n)
-  offset = offset or 0
-  n = n or math.max(0, math.min(256, #self - offset))
+function memory:hexdump(offset, n, ...)
+  check.method("hexdump", "kvm.memory", self)
+  check.surplus(2, "hexdump", ...)
+  offset = check.optional(1, "hexdump", "offset", "integer", offset) or 0
+  n = check.optional(2, "hexdump", "n", "integer", n)
+    or math.max(0, math.min(256, #self - offset))
   return hexdump.format(self:read(offset, n), offset)
 end
