@@ -6,7 +6,7 @@
 -- classes of kvm.core are some), the list of the values there are, or a
 -- function of a name and a value that returns what is wrong with it, or nil. A
 -- shape is a table option -> kind, whose list part names those that must be
--- there. As everywhere in Lua, 2^20 is an integer, too.
+-- there ("at", or "at: where it lies"). As everywhere in Lua, 2^20 is an integer, too.
 local M = {}
 
 -- ---- raising ----------------------------------------------------------------
@@ -84,12 +84,11 @@ function M.show(value)
 end
 
 ---"a, b and c".
----@param list any[]
+---@param words string[]
 ---@param last? string the word before the last one ("and")
 ---@return string
-function M.join(list, last)
-  local n, words = #list, {}
-  for i, value in ipairs(list) do words[i] = tostring(value) end
+function M.join(words, last)
+  local n = #words
   if n < 2 then return words[1] or "" end
   return ("%s %s %s"):format(table.concat(words, ", ", 1, n - 1), last or "and",
     words[n])
@@ -223,8 +222,12 @@ function M.problem(name, kind, value)
     for _, choice in ipairs(kind) do
       if rawequal(choice, value) then return nil end
     end
+    local words = {}
+    for i, choice in ipairs(kind) do
+      words[i] = type(choice) == "string" and choice or M.show(choice)
+    end
     return ("%s %s (expected %s)"):format(name, M.show(value),
-      M.join(kind, "or"))
+      M.join(words, "or"))
   end
   if math.type(value) == kind or type(value) == kind
     or class_of(value) == kind then
@@ -292,9 +295,10 @@ function M.misfit(options, shape, what)
       return M.unknown(what or "option", name, names)
     end
   end
-  for _, name in ipairs(shape) do
+  for _, needed in ipairs(shape) do
+    local name, why = needed:match "^([%w_]+)(.*)"
     if options[name] == nil then
-      return ("%s '%s' is missing"):format(what or "option", name)
+      return ("%s '%s' is missing%s"):format(what or "option", name, why)
     end
   end
   for _, name in ipairs(names) do
@@ -310,11 +314,12 @@ end
 ---@param fn string
 ---@param options? table
 ---@param shape table
+---@param what? string the word for an option ("option")
 ---@return table options
-function M.options(n, fn, options, shape)
+function M.options(n, fn, options, shape, what)
   if options == nil then options = {} end
-  M.argument(n, fn, "options", "table", options)
-  local text, copy = M.misfit(options, shape), {}
+  M.argument(n, fn, (what or "option") .. "s", "table", options)
+  local text, copy = M.misfit(options, shape, what), {}
   if text then M.bad(n, fn, "%s", text) end
   for name, value in pairs(options) do copy[name] = whole(value) end
   return copy

@@ -56,14 +56,28 @@ describe("kvm.arch.x86_64.descriptor: segments", function()
   end)
 
   it("have fields of so many bits", function()
-    raises("a descriptor has no field 'size'", descriptor.code, { size = 1 })
-    raises("descriptor.dpl: 4 does not fit in 2 bits", descriptor.code,
-      { dpl = 4 })
-    raises("descriptor.limit: -1 does not fit in 32 bits", descriptor.data,
-      { limit = -1 })
-    raises("descriptor.type: x does not fit", descriptor.data, { type = "x" })
-    raises("descriptor.limit: 0x100001 cannot be said in pages",
-      descriptor.data, { limit = 0x100001 })
+    raises("bad argument #1 to 'code' (unknown field 'dpll' (did you mean "
+      .. "'dpl'? there are avl, base, ", descriptor.code, { dpll = 3 })
+    raises("dpl 4 does not fit in 2 bits", descriptor.code, { dpl = 4 })
+    raises("limit -1 does not fit in 32 bits", descriptor.data, { limit = -1 })
+    raises("type: integer expected, got 'x'", descriptor.data, { type = "x" })
+    raises("limit 0x100001 cannot be said in pages", descriptor.data,
+      { limit = 0x100001 })
+    raises("selector 0x12345 does not fit in 16 bits", descriptor.real,
+      0x12345)
+    raises("#3 to 'registers' (descriptor: table expected, got nil)",
+      descriptor.registers, "cs", 8)
+    raises("name 'sc' (expected cs, ds,", descriptor.registers, "sc", 8, {})
+    raises("descriptor: table expected, got nil", descriptor.encode)
+    raises("low: integer expected, got nil", descriptor.decode)
+  end)
+
+  it("name the line of the script", function()
+    local line = debug.getinfo(1, "l").currentline
+    raises("descriptor_spec.lua:" .. line + 2 .. ": bad", function()
+      local d = descriptor.code { dpll = 3 }
+      return d
+    end)
   end)
 end)
 
@@ -83,8 +97,17 @@ describe("kvm.arch.x86_64.descriptor: gates", function()
   end)
 
   it("are interrupt or trap gates", function()
-    raises("gate type 'call' (expected interrupt or trap)", descriptor.gate,
+    raises("type 'call' (expected interrupt or trap)", descriptor.gate,
       { type = "call", offset = 0, selector = 8 })
+    raises("bad argument #1 to 'gate' (field 'offset' is missing: where the "
+      .. "handler lies)", descriptor.gate, {})
+    raises("field 'selector' is missing", descriptor.gate, { offset = 1 })
+    raises("unknown field 'dpll' (did you mean 'dpl'?", descriptor.gate,
+      { offset = 1, dpll = 3 })
+    raises("offset 0x100000000 does not fit in 32 bits", descriptor.gate,
+      { offset = 1 << 32, selector = 8 })
+    raises("ist is for gates of long mode", descriptor.gate,
+      { offset = 1, selector = 8, ist = 1 })
   end)
 end)
 
@@ -110,6 +133,17 @@ describe("kvm.arch.x86_64.descriptor: task states", function()
     assert.equal(0x1111, (string.unpack("<I4", t, 1 + 4)))
     assert.equal(0x10, (string.unpack("<I2", t, 1 + 8)))
     assert.equal(104, (string.unpack("<I2", t, 1 + 102)))
+  end)
+
+  it("have so many stacks", function()
+    raises("ist: stack 8 is outside 1..7", descriptor.tss64,
+      { ist = { [8] = 1 } })
+    raises("ist[1]: integer expected, got 'x'", descriptor.tss64,
+      { ist = { "x" } })
+    raises("unknown field 'rsp' (did you mean 'rsp0'?", descriptor.tss64,
+      { rsp = 1 })
+    raises("esp0 0x100000000 does not fit in 32 bits", descriptor.tss32,
+      { esp0 = 1 << 32 })
   end)
 
   it("allow every port with a bitmap that ends in ones", function()

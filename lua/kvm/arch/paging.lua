@@ -103,13 +103,7 @@ function M.options(g)
     if n == 1 or g.pages[n] then sizes[#sizes + 1] = 1 << g.shift[n] end
   end
   return { write = "boolean", user = "boolean", execute = "boolean",
-    memory = M.MEMORY, page = function(name, value)
-      for _, size in ipairs(sizes) do if size == value then return end end
-      local words = {}
-      for i, size in ipairs(sizes) do words[i] = ("0x%x"):format(size) end
-      return ("%s %s (expected %s)"):format(name, check.show(value),
-        check.join(words, "or"))
-    end }
+    memory = M.MEMORY, page = sizes }
 end
 
 ---Checks what map was given. fits tells whether the range is in the address
