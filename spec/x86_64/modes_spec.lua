@@ -68,19 +68,77 @@ describe("kvm.arch.x86_64.modes: tables", function()
       is_long = true }, string.pack("<i8i8", p:word(r.idt_base + 14 * 16),
       p:word(r.idt_base + 14 * 16 + 8)))
     assert.equal(0x0000ee0200080010, p:word(r.idt_base + 3 * 16))
-    raises("vector 256 is outside 0..255", modes.write_gates, p, 0,
+    raises("gates: vector 256 is outside 0..255", modes.write_gates, p, 0,
       { [256] = 1 }, true)
   end)
 
-  it("refuses what it does not know", function()
-    local p = paper()
-    raises("bad argument to 'long64' (unknown option 'entri')", modes.long64,
-      p, { at = 0, entri = 1 })
-    raises("(unknown option 'size')", modes.prot32, p, { at = 0, size = 1 })
-    raises("(unknown option 'at')", modes.real, { at = 0 })
-    raises("(at 4660 is not a multiple of the page size 0x1000)",
-      modes.long64, p, { at = 0x1234 })
-    raises("(option 'at' is missing", modes.prot32, p, {})
+  local function refuses(text, mode, options)
+    raises(text, modes[mode], paper(), options)
+  end
+
+  it("refuses what it does not know, and says what there is", function()
+    refuses("bad argument #2 to 'long64' (unknown option 'entri' (did you mean "
+      .. "'entry'? there are at, entry, gates, ist, kernel_stack, page, ports, "
+      .. "rflags, size, stack and user))", "long64", { at = 0, entri = 1 })
+    refuses("(unknown option 'size' (", "prot32", { at = 0, size = 1 })
+    refuses("(at 0x1234 is not a multiple of the page size 0x1000)", "long64",
+      { at = 0x1234 })
+    refuses("(option 'at' is missing: where its tables go)", "prot32", {})
+    refuses("(option 'at' is missing: where its tables go)", "long64", nil)
+    refuses("options: table expected, got 3", "long64", 3)
+    raises("bad argument #1 to 'prot32' (target: kvm.vm or kvm.memory "
+      .. "expected, got table)", modes.prot32, { at = 0 })
+  end)
+
+  it("refuses what real mode cannot have", function()
+    raises("bad argument #1 to 'real' (options: table expected, got 3)",
+      modes.real, 3)
+    raises("(unknown option 'at' (there are entry, rflags, segment and stack))",
+      modes.real, { at = 0 })
+    raises("entry 0x12345 does not fit in 16 bits", modes.real,
+      { entry = 0x12345 })
+    raises("segment 0x12345 does not fit in 16 bits", modes.real,
+      { segment = 0x12345 })
+  end)
+
+  it("refuses sizes and pages that cannot be", function()
+    refuses("size 0x3 is not a multiple of the page size 0x1000", "long64",
+      { at = 0x1000, size = 3 })
+    refuses("size 0x0 is outside 0x1000..0x800000000000", "long64",
+      { at = 0, size = 0 })
+    refuses("page 0x100000 (expected 0x1000, 0x200000 or 0x40000000)",
+      "long64", { at = 0, page = 0x100000 })
+    refuses("entry 0x100000000 does not fit in 32 bits", "prot32",
+      { at = 0, entry = 1 << 32 })
+  end)
+
+  it("names the gate that cannot be", function()
+    refuses("bad argument #2 to 'long64' (gates: vector 300 is outside 0..255)",
+      "long64", { at = 0, gates = { [300] = 3 } })
+    refuses("gates[3]: integer or table expected, got 'x'", "prot32",
+      { at = 0, gates = { [3] = "x" } })
+    refuses("gates[3]: unknown field 'dpll' (did you mean 'dpl'?", "long64",
+      { at = 0, gates = { [3] = { offset = 1, dpll = 3 } } })
+    refuses("gates[3]: field 'offset' is missing", "long64",
+      { at = 0, gates = { [3] = {} } })
+    refuses("its task state: ist[1]: integer expected, got 'x'", "long64",
+      { at = 0, ist = { "x" } })
+    raises("bad argument #3 to 'write_gates' (gates: table expected, got nil)",
+      modes.write_gates, paper(), 0)
+  end)
+
+  it("says how much room the tables need", function()
+    local small = { write = function(_, gpa)
+      if gpa >= 0x2000 then error("bad argument #1 to 'write' (no gpa)", 0) end
+    end }
+    local line = debug.getinfo(1, "l").currentline
+    local err = raises("bad argument #2 to 'long64' (the tables need 0x8000 "
+      .. "bytes at 0x1000: no gpa)", function()
+        local _ = modes.long64(small, { at = 0x1000 })
+      end)
+    assert.matches("modes_spec%.lua:" .. line + 3 .. ": ", err)
+    raises("the tables need 0x5000 bytes at 0x1000: no gpa", modes.prot32,
+      small, { at = 0x1000 })
   end)
 end)
 
