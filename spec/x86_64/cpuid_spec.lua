@@ -45,12 +45,28 @@ describe("kvm.arch.x86_64.cpuid: lists", function()
 
   it("refuses other registers and wider values, and adds nothing", function()
     local l = list()
-    raises("CPUID has no register 'rax'", cpuid.set, l, 9, nil, { rax = 1 })
-    raises("CPUID leaf 0x9, eax: 4294967296 does not fit in 32 bits",
-      cpuid.set, l, 9, nil, { eax = 1 << 32 })
+    raises("bad argument #4 to 'set' (unknown register 'rax' (did you mean "
+      .. "'eax'? there are eax, ebx, ecx and edx))", cpuid.set, l, 9, nil,
+      { rax = 1 })
+    raises("eax 0x100000000 does not fit in 32 bits", cpuid.set, l, 9, nil,
+      { eax = 1 << 32 })
     raises("does not fit", cpuid.set, l, 9, nil, { eax = -1 })
-    raises("does not fit", cpuid.set, l, 9, nil, { eax = 1.5 })
+    raises("eax: integer expected, got 1.5", cpuid.set, l, 9, nil,
+      { eax = 1.5 })
+    raises("bad argument #3 to 'set' (subleaf: integer or nil expected, got "
+      .. "table: set(list, leaf, nil, registers))", cpuid.set, l, 1,
+      { eax = 1 })
+    raises("#2 to 'set' (leaf: integer expected, got nil)", cpuid.set, l)
     assert.same(list(), l)
+  end)
+
+  it("takes lists of whole entries only", function()
+    raises("bad argument #1 to 'find' (list: table expected, got nil)",
+      cpuid.find)
+    raises("list[1]: table expected, got 5", cpuid.features, { 5 })
+    raises("list[1].ecx: integer expected, got nil", cpuid.vendor,
+      { { ["function"] = 0, index = 0, flags = 0, eax = 1, ebx = 1 } })
+    raises("#1 to 'host' (system: kvm.system expected, got nil)", cpuid.host)
   end)
 
   it("removes a leaf or a subleaf", function()
@@ -89,8 +105,10 @@ describe("kvm.arch.x86_64.cpuid: features", function()
 
   it("have names that are checked", function()
     raises("no CPUID feature is called 'sse5'", cpuid.feature, list(), "sse5")
-    raises("no CPUID feature is called 'sse5'", cpuid.enable, list(), "sse5")
-    raises("no CPUID feature is called 'nil'", cpuid.feature, list(), nil)
+    raises("bad argument #3 to 'enable' (no CPUID feature is called 'sse5' "
+      .. "(did you mean 'sse", cpuid.enable, list(), "avx", "sse5")
+    raises("#2 to 'feature' (no CPUID feature is called nil (the names",
+      cpuid.feature, list(), nil)
   end)
 
   it("are where the manuals say", function()
@@ -192,6 +210,13 @@ describe("CPUID of a vCPU", function()
     local out = guests.run(cpu)
     assert.equal("KvmLuaKvmLua",
       string.pack("<I4I4I4", out[1], out[2], out[3]))
+  end)
+
+  it("comes from a system, which a VM has", function()
+    local vm <close> = kvm.create_vm()
+    raises("system: kvm.system expected, got kvm.vm: its field system is one",
+      cpuid.host, vm)
+    assert.equal(#cpuid.host(system), #cpuid.host(vm.system))
   end)
 
   it("has a feature less when it is cleared", function()

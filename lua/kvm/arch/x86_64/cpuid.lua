@@ -9,16 +9,53 @@
 ---     cpu:set_cpuid2(list)
 ---
 --- Features have the names of the manuals: kvm.arch.x86_64.cpuid_features.
+local check = require "kvm.check"
 local features = require "kvm.arch.x86_64.cpuid_features"
 
 local M = {}
 
-local REGISTERS <const> = { eax = true, ebx = true, ecx = true, edx = true }
+local word <const> = check.bits(32)
+local REGISTERS <const> = { eax = word, ebx = word, ecx = word, edx = word }
 local SUBLEAF_MATTERS <const> = 1 -- KVM_CPUID_FLAG_SIGNIFCANT_INDEX
 
-local function matches(entry, leaf, subleaf)
-  return entry["function"] == leaf
-    and (entry.flags & SUBLEAF_MATTERS == 0 or entry.index == (subleaf or 0))
+local FIELDS <const> = { "flags", "index", "eax", "ebx", "ecx", "edx",
+                         "function" }
+
+-- A list, whose entries have all their fields.
+local function list_kind(name, list)
+  local text = check.problem(name, "table", list)
+  if text then return text end
+  for i, entry in ipairs(list) do
+    local where = ("%s[%d]"):format(name, i)
+    text = check.problem(where, "table", entry)
+    for _, field in ipairs(FIELDS) do
+      text = text or check.problem(where .. "." .. field, word, entry[field])
+    end
+    if text then return text end
+  end
+end
+
+local function check_list(fn, list)
+  check.argument(1, fn, "list", list_kind, list)
+end
+
+local function check_leaf(fn, list, leaf, subleaf)
+  check_list(fn, list)
+  check.argument(2, fn, "leaf", word, leaf)
+  if type(subleaf) == "table" then
+    check.bad(3, fn, "subleaf: integer or nil expected, got table: "
+      .. "%s(list, leaf, nil, registers)", fn)
+  end
+  check.optional(3, fn, "subleaf", word, subleaf)
+end
+
+local function find(list, leaf, subleaf)
+  for _, entry in ipairs(list) do
+    if entry["function"] == leaf and (subleaf == nil
+        or entry.flags & SUBLEAF_MATTERS == 0 or entry.index == subleaf) then
+      return entry
+    end
+  end
 end
 
 ---The entry of a leaf.
@@ -28,29 +65,12 @@ end
 ---@param subleaf? integer 0 when it is not given
 ---@return table? entry function, index, flags, eax, ebx, ecx, edx
 function M.find(list, leaf, subleaf)
-  for _, entry in ipairs(list) do
-    if matches(entry, leaf, subleaf) then return entry end
-  end
+  check_leaf("find", list, leaf, subleaf)
+  return find(list, leaf, subleaf or 0)
 end
 
----Sets registers of a leaf, which is added when it is not there.
----Usage: `cpuid.set(list, 0x80000008, nil, { eax = 0x3028 })`
----@param list table
----@param leaf integer
----@param subleaf? integer nil: the leaf has none
----@param registers table eax, ebx, ecx, edx; those left out stay
----@return table entry
-function M.set(list, leaf, subleaf, registers)
-  for name, value in pairs(registers) do
-    if not REGISTERS[name] then
-      error(("CPUID has no register '%s' (expected eax, ebx, ecx or edx)")
-        :format(tostring(name)), 2)
-    elseif math.type(value) ~= "integer" or value >> 32 ~= 0 then
-      error(("CPUID leaf 0x%x, %s: %s does not fit in 32 bits")
-        :format(leaf, name, tostring(value)), 2)
-    end
-  end
-  local entry = M.find(list, leaf, subleaf)
+local function set(list, leaf, subleaf, registers)
+  local entry = find(list, leaf, subleaf or 0)
   if not entry then
     entry = { ["function"] = leaf, index = subleaf or 0,
               flags = subleaf and SUBLEAF_MATTERS or 0,
@@ -61,6 +81,20 @@ function M.set(list, leaf, subleaf, registers)
   return entry
 end
 
+---Sets registers of a leaf, which is added when it is not there.
+---Usage: `cpuid.set(list, 0x80000008, nil, { eax = 0x3028 })`
+---@param list table
+---@param leaf integer
+---@param subleaf? integer nil: the leaf has none
+---@param registers table eax, ebx, ecx, edx; those left out stay
+---@return table entry
+function M.set(list, leaf, subleaf, registers)
+  check_leaf("set", list, leaf, subleaf)
+  check.argument(4, "set", "registers", "table", registers)
+  registers = check.options(4, "set", registers, REGISTERS, "register")
+  return set(list, leaf, subleaf, registers)
+end
+
 ---Removes a leaf, or one subleaf of it.
 ---Usage: `cpuid.remove(list, 0xd)`
 ---@param list table
@@ -68,11 +102,10 @@ end
 ---@param subleaf? integer nil: all of them
 ---@return integer count how many entries there were
 function M.remove(list, leaf, subleaf)
+  check_leaf("remove", list, leaf, subleaf)
   local count = 0
   for i = #list, 1, -1 do
-    local entry = list[i]
-    if entry["function"] == leaf
-       and (subleaf == nil or matches(entry, leaf, subleaf)) then
+    if find({ list[i] }, leaf, subleaf) then
       table.remove(list, i)
       count = count + 1
     end
@@ -82,13 +115,22 @@ end
 
 -- ---- features --------------------------------------------------------------
 
-local function feature(name, level)
+-- Leaf, subleaf, register and bit of the n-th argument of fn.
+local function place(n, fn, name)
   local f = features[name]
-  if not f then
-    error(("no CPUID feature is called '%s' (the names are the keys of "
-      .. "kvm.arch.x86_64.cpuid_features)"):format(tostring(name)), level + 1)
-  end
-  return f[1], f[2] or nil, f[3], 1 << f[4]
+  if f then return f[1], f[2] or nil, f[3], 1 << f[4] end
+  local names = {}
+  for known in pairs(features) do names[#names + 1] = known end
+  table.sort(names)
+  local near = check.nearest(name, names)
+  check.bad(n, fn, "no CPUID feature is called %s (%sthe names are the keys of "
+    .. "kvm.arch.x86_64.cpuid_features)", check.show(name),
+    near and ("did you mean '%s'? "):format(near) or "")
+end
+
+local function has(list, leaf, subleaf, register, bit)
+  local entry = find(list, leaf, subleaf or 0)
+  return entry ~= nil and entry[register] & bit ~= 0
 end
 
 ---Whether a feature bit is set.
@@ -97,9 +139,8 @@ end
 ---@param name string
 ---@return boolean
 function M.feature(list, name)
-  local leaf, subleaf, register, bit = feature(name, 2)
-  local entry = M.find(list, leaf, subleaf)
-  return entry ~= nil and entry[register] & bit ~= 0
+  check_list("feature", list)
+  return has(list, place(2, "feature", name))
 end
 
 ---The names of all feature bits that are set, sorted.
@@ -107,9 +148,10 @@ end
 ---@param list table
 ---@return string[]
 function M.features(list)
+  check_list("features", list)
   local names = {}
   for name in pairs(features) do
-    if M.feature(list, name) then names[#names + 1] = name end
+    if has(list, place(2, "features", name)) then names[#names + 1] = name end
   end
   table.sort(names)
   return names
@@ -120,10 +162,11 @@ end
 ---@param list table
 ---@param ... string
 function M.enable(list, ...)
-  for _, name in ipairs { ... } do
-    local leaf, subleaf, register, bit = feature(name, 2)
-    local entry = M.find(list, leaf, subleaf)
-      or M.set(list, leaf, subleaf, {})
+  check_list("enable", list)
+  for i = 1, select("#", ...) do
+    local leaf, subleaf, register, bit = place(i + 1, "enable",
+      (select(i, ...)))
+    local entry = set(list, leaf, subleaf, {})
     entry[register] = entry[register] | bit
   end
 end
@@ -133,9 +176,11 @@ end
 ---@param list table
 ---@param ... string
 function M.clear(list, ...)
-  for _, name in ipairs { ... } do
-    local leaf, subleaf, register, bit = feature(name, 2)
-    local entry = M.find(list, leaf, subleaf)
+  check_list("clear", list)
+  for i = 1, select("#", ...) do
+    local leaf, subleaf, register, bit = place(i + 1, "clear",
+      (select(i, ...)))
+    local entry = find(list, leaf, subleaf or 0)
     if entry then entry[register] = entry[register] & ~bit end
   end
 end
@@ -147,7 +192,8 @@ end
 ---@param list table
 ---@return string? vendor
 function M.vendor(list)
-  local e = M.find(list, 0)
+  check_list("vendor", list)
+  local e = find(list, 0)
   return e and string.pack("<I4I4I4", e.ebx, e.edx, e.ecx)
 end
 
@@ -156,12 +202,15 @@ end
 ---@param list table
 ---@param vendor string twelve bytes
 function M.set_vendor(list, vendor)
+  check_list("set_vendor", list)
+  check.argument(2, "set_vendor", "vendor", "string", vendor)
   if #vendor ~= 12 then
-    error(("vendor '%s' has %d bytes, it takes 12"):format(vendor, #vendor), 2)
+    check.bad(2, "set_vendor", "vendor %s has %d bytes, it takes 12",
+      check.show(vendor), #vendor)
   end
   local ebx, edx, ecx = string.unpack("<I4I4I4", vendor)
   for _, leaf in ipairs { 0, 0x80000000 } do
-    M.set(list, leaf, nil, { ebx = ebx, ecx = ecx, edx = edx })
+    set(list, leaf, nil, { ebx = ebx, ecx = ecx, edx = edx })
   end
 end
 
@@ -170,9 +219,10 @@ end
 ---@param list table
 ---@return string brand "" when there is none
 function M.brand(list)
+  check_list("brand", list)
   local text = ""
   for leaf = 0x80000002, 0x80000004 do
-    local e = M.find(list, leaf)
+    local e = find(list, leaf)
     if not e then return "" end
     text = text .. string.pack("<I4I4I4I4", e.eax, e.ebx, e.ecx, e.edx)
   end
@@ -184,14 +234,16 @@ end
 ---@param list table
 ---@param brand string at most 47 bytes
 function M.set_brand(list, brand)
+  check_list("set_brand", list)
+  check.argument(2, "set_brand", "brand", "string", brand)
   if #brand > 47 then
-    error(("brand '%s' has %d bytes, it takes at most 47")
-      :format(brand, #brand), 2)
+    check.bad(2, "set_brand", "brand %s has %d bytes, it takes at most 47",
+      check.show(brand), #brand)
   end
   local text = brand .. ("\0"):rep(48 - #brand)
   for i = 0, 2 do
     local eax, ebx, ecx, edx = string.unpack("<I4I4I4I4", text, 16 * i + 1)
-    M.set(list, 0x80000002 + i, nil,
+    set(list, 0x80000002 + i, nil,
       { eax = eax, ebx = ebx, ecx = ecx, edx = edx })
   end
 end
@@ -203,13 +255,26 @@ end
 ---@param list table
 ---@param id integer
 function M.set_apic_id(list, id)
-  local e = M.find(list, 1)
+  check_list("set_apic_id", list)
+  id = check.argument(2, "set_apic_id", "id", word, id)
+  local e = find(list, 1)
   if e then e.ebx = e.ebx & 0x00ffffff | (id & 0xff) << 24 end
   for _, entry in ipairs(list) do
     local leaf = entry["function"]
     if leaf == 0xb or leaf == 0x1f then entry.edx = id end
     if leaf == 0x8000001e then entry.eax = id end
   end
+end
+
+local is_system = check.object("kvm.system", "get_supported_cpuid")
+
+-- A VM is what comes to mind; it has its system.
+local function system_kind(name, value)
+  local text = is_system(name, value)
+  if not text then return nil end
+  local ok, system = pcall(function() return value.system end)
+  local has_one = ok and system and not is_system(name, system)
+  return text .. (has_one and ": its field system is one" or "")
 end
 
 ---A fresh list for a vCPU: everything that KVM can give it on this host.
@@ -219,6 +284,8 @@ end
 ---@return table list
 ---Raises a kvm.error: KVM_GET_SUPPORTED_CPUID.
 function M.host(system, id)
+  check.argument(1, "host", "system", system_kind, system)
+  id = check.optional(2, "host", "id", word, id)
   local list = system:get_supported_cpuid()
   M.set_apic_id(list, id or 0)
   return list
