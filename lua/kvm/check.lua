@@ -132,11 +132,12 @@ end
 function M.unknown(what, name, names)
   local shown = type(name) == "string" and M.show(name)
     or "'" .. M.show(name) .. "'"
+  if #names == 1 then
+    return ("unknown %s %s (there is only %s)"):format(what, shown, names[1])
+  end
   local near = M.nearest(name, names)
-  return ("unknown %s %s (%s%s)"):format(what, shown,
-    near and ("did you mean '%s'? "):format(near) or "",
-    #names == 1 and "there is only " .. names[1]
-    or "there are " .. M.join(names))
+  return ("unknown %s %s (%sthere are %s)"):format(what, shown,
+    near and ("did you mean '%s'? "):format(near) or "", M.join(names))
 end
 
 -- ---- kinds ------------------------------------------------------------------
@@ -208,6 +209,13 @@ function M.object(class, method)
     local is_object = type(value) == "table" or type(value) == "userdata"
     local ok, found = pcall(function() return is_object and value[method] end)
     if not ok or not found then return expected(name, class, value) end
+  end
+end
+
+---Where text goes: a function of a string, or anything with a write method.
+function M.sink(name, value)
+  if type(value) ~= "function" and M.object("", "write")(name, value) then
+    return expected(name, "function or file", value)
   end
 end
 

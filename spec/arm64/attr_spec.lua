@@ -34,14 +34,20 @@ describe("kvm.arch.arm64.attr", function()
 
   it("names an unknown attribute and the known ones", function()
     assert.error_matches(function() attr.set(recorder(), "pmu_irq", 1) end,
-      "no attribute is called 'pmu_irq' (there are its_addr, ", 1, true)
+      "unknown attribute 'pmu_irq' (there are its_addr, ", 1, true)
+  end)
+
+  it("takes an object that has attributes", function()
+    assert.error_matches(function() attr.get(nil, "pmu_v3_irq") end,
+      "bad argument #1 to 'get' (handle: kvm.vcpu, kvm.vm or kvm.device "
+      .. "expected, got nil)", 1, true)
   end)
 
   it("makes the filter of the PMU", function()
     assert.equal("\x11\0\1\0\1\0\0\0", attr.pmu_filter("deny", 0x11))
     assert.equal("\0\0\x40\0\0\0\0\0", attr.pmu_filter("allow", 0, 64))
     assert.error_matches(function() attr.pmu_filter("drop", 1) end,
-      "bad action 'drop' (expected allow or deny)", 1, true)
+      "action 'drop' (expected allow or deny)", 1, true)
   end)
 end)
 

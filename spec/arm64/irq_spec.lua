@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 local irq = require "kvm.arch.arm64.irq"
+local raises = require "spec.support.raises"
 
 describe("kvm.arch.arm64.irq", function()
   it("encodes a shared interrupt", function()
@@ -29,14 +30,13 @@ describe("kvm.arch.arm64.irq", function()
   end)
 
   it("refuses numbers of the other kind", function()
-    assert.has_error(function() irq.spi(31) end, "SPI 31 is outside 32..1019")
-    assert.has_error(function() irq.ppi(32, 0) end,
-      "PPI 32 is outside 16..31")
-    assert.has_error(function() irq.ppi(16, 4096) end,
-      "vCPU 4096 is outside 0..4095")
-    assert.has_error(function() irq.spi(33.5) end,
-      "SPI 33.5 is outside 32..1019")
-    assert.has_error(function() irq.cpu("nmi", 0) end,
-      "line 'nmi' (expected irq or fiq)")
+    raises("bad argument #1 to 'spi' (SPI 31 is outside 32..1019)", irq.spi,
+      31)
+    raises("PPI 32 is outside 16..31", irq.ppi, 32, 0)
+    raises("#2 to 'ppi' (vCPU 0x1000 is outside 0..4095)", irq.ppi, 16, 4096)
+    raises("SPI: integer expected, got 33.5", irq.spi, 33.5)
+    raises("vCPU: integer expected, got nil", irq.ppi, 16)
+    raises("line 'nmi' (expected irq or fiq)", irq.cpu, "nmi", 0)
+    raises("irq: integer expected, got nil", irq.decode)
   end)
 end)

@@ -4,6 +4,8 @@
 ---
 ---     local esr = require "kvm.arch.arm64.esr"
 ---     print(esr.describe(cpu.regs.esr_el1))
+local check = require "kvm.check"
+
 local M = {}
 
 --- Exception class -> its short name and what it says.
@@ -94,6 +96,7 @@ local single = {
 ---@param code integer six bits: DFSC or IFSC
 ---@return string
 function M.fault(code)
+  code = check.argument(1, "fault", "code", check.bits(6), code)
   if single[code] then return single[code] end
   local kind = levelled[code >> 2]
   if kind then return ("%s, level %d"):format(kind, code & 3) end
@@ -178,6 +181,7 @@ local syndromes = {
 ---@param value integer ESR_ELx
 ---@return kvm.arch.arm64.syndrome
 function M.decode(value)
+  value = check.argument(1, "decode", "value", "integer", value)
   local ec, iss = value >> 26 & 0x3f, value & 0x1ffffff
   local class = M.class[ec] or { "reserved", "reserved class" }
   local decode = syndromes[ec]
@@ -194,6 +198,7 @@ local function add(parts, ...) parts[#parts + 1] = string.format(...) end
 ---@param value integer ESR_ELx
 ---@return string
 function M.describe(value)
+  value = check.argument(1, "describe", "value", "integer", value)
   local t, parts = M.decode(value), {}
   if t.is_write ~= nil then add(parts, t.is_write and "write" or "read") end
   if t.size then

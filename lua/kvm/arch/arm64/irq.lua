@@ -5,19 +5,18 @@
 ---
 --- The number packs type << 24 | vCPU << 16 | number, and the vCPU's upper four
 --- bits at 28 (api.rst, 4.25).
+local check = require "kvm.check"
+local numbers = require "kvm.arch.arm64.numbers"
+
 local M = {}
 
-local CPU <const>, SPI <const>, PPI <const> = 0, 1, 2
+local TYPE <const>, IRQ <const> = numbers.IRQ_TYPE, numbers.IRQ
 
-local function check(what, value, min, max)
-  if math.type(value) ~= "integer" or value < min or value > max then
-    error(("%s %s is outside %d..%d"):format(what, tostring(value), min, max),
-      3)
-  end
-end
+local vcpu_kind <const> = check.integer(0, 0xfff)
 
 local function encode(kind, number, vcpu)
-  return (vcpu & 0xff) << 16 | (vcpu >> 8) << 28 | kind << 24 | number
+  return (vcpu & 0xff) << IRQ.VCPU_SHIFT | (vcpu >> 8) << IRQ.VCPU2_SHIFT
+    | kind << IRQ.TYPE_SHIFT | number << IRQ.NUM_SHIFT
 end
 
 --- A shared interrupt.
@@ -25,8 +24,8 @@ end
 ---@param number integer as the GIC counts: 32 to 1019
 ---@return integer
 function M.spi(number)
-  check("SPI", number, 32, 1019)
-  return encode(SPI, number, 0)
+  number = check.argument(1, "spi", "SPI", check.integer(32, 1019), number)
+  return encode(TYPE.SPI, number, 0)
 end
 
 --- A private interrupt of a vCPU.
@@ -35,9 +34,9 @@ end
 ---@param vcpu integer its number
 ---@return integer
 function M.ppi(number, vcpu)
-  check("PPI", number, 16, 31)
-  check("vCPU", vcpu, 0, 0xfff)
-  return encode(PPI, number, vcpu)
+  number = check.argument(1, "ppi", "PPI", check.integer(16, 31), number)
+  vcpu = check.argument(2, "ppi", "vCPU", vcpu_kind, vcpu)
+  return encode(TYPE.PPI, number, vcpu)
 end
 
 --- The IRQ or FIQ input of a vCPU, when the GIC is not the kernel's.
@@ -46,23 +45,23 @@ end
 ---@param vcpu integer its number
 ---@return integer
 function M.cpu(line, vcpu)
-  local number = ({ irq = 0, fiq = 1 })[line]
-  if not number then
-    error(("line '%s' (expected irq or fiq)"):format(tostring(line)), 2)
-  end
-  check("vCPU", vcpu, 0, 0xfff)
-  return encode(CPU, number, vcpu)
+  check.argument(1, "cpu", "line", { "irq", "fiq" }, line)
+  vcpu = check.argument(2, "cpu", "vCPU", vcpu_kind, vcpu)
+  return encode(TYPE.CPU, line == "irq" and IRQ.CPU_IRQ or IRQ.CPU_FIQ, vcpu)
 end
+
+local names = { [TYPE.CPU] = "cpu", [TYPE.SPI] = "spi", [TYPE.PPI] = "ppi" }
 
 --- The parts of an encoded number.
 --- Usage: `local kind, number, vcpu = irq.decode(0x0201001b)`
 ---@param irq integer
----@return "cpu"|"spi"|"ppi" kind
+---@return "cpu"|"spi"|"ppi"? kind nil: none of these
 ---@return integer number
 ---@return integer vcpu
 function M.decode(irq)
-  local kind = ({ [CPU] = "cpu", [SPI] = "spi", [PPI] = "ppi" })[irq >> 24 & 15]
-  return kind, irq & 0xffff, irq >> 16 & 0xff | (irq >> 28 & 15) << 8
+  irq = check.argument(1, "decode", "irq", check.bits(32), irq)
+  return names[irq >> IRQ.TYPE_SHIFT & 15], irq >> IRQ.NUM_SHIFT & 0xffff,
+    irq >> IRQ.VCPU_SHIFT & 0xff | (irq >> IRQ.VCPU2_SHIFT & 15) << 8
 end
 
 return M

@@ -7,6 +7,8 @@
 ---       if reason == "hypercall" and exit.nr == 0xc6000000 then
 ---         smccc.result(cpu, smccc.SUCCESS, (smccc.arguments(cpu, 1)))
 local attr = require "kvm.arch.arm64.attr"
+local check = require "kvm.check"
+local numbers = require "kvm.arch.arm64.numbers"
 
 local M = {}
 
@@ -97,10 +99,26 @@ end
 ---@param id integer
 ---@return kvm.arch.arm64.smccc.function
 function M.decode(id)
+  id = check.argument(1, "decode", "id", check.bits(32), id)
   return {
     name = names[id], is_fast = id & FAST ~= 0, is_64bit = id & SMC64 ~= 0,
     service = service(id >> 24 & 0x3f), number = id & 0xffff,
   }
+end
+
+-- The id in the n-th argument of fn.
+local function id_of(n, fn, name, id)
+  if type(id) ~= "string" then
+    return check.argument(n, fn, name, check.bits(32), id)
+  elseif M.id[id] then
+    return M.id[id]
+  end
+  local known = {}
+  for of in pairs(M.id) do known[#known + 1] = of end
+  table.sort(known)
+  local near = check.nearest(id, known)
+  check.bad(n, fn, "no SMCCC function is called '%s' (%sthe names are the keys "
+    .. "of smccc.id)", id, near and ("did you mean '%s'? "):format(near) or "")
 end
 
 --- The id that a name stands for; an integer is returned as it is.
@@ -108,12 +126,13 @@ end
 ---@param id string|integer
 ---@return integer
 function M.number(id)
-  if math.type(id) == "integer" then return id end
-  return M.id[id] or
-    error(("no SMCCC function is called '%s'"):format(tostring(id)), 2)
+  local number = id_of(1, "number", "id", id)
+  return number
 end
 
-local actions = { handle = 0, deny = 1, forward = 2 }
+local FILTER <const> = numbers.SMCCC_FILTER
+local actions = { handle = FILTER.HANDLE, deny = FILTER.DENY,
+                  forward = FILTER.FWD_TO_USER }
 
 --- Says what happens to a range of function ids. Before any vCPU runs; ranges
 --- do not overlap. Needs Linux 6.4.
@@ -125,14 +144,17 @@ local actions = { handle = 0, deny = 1, forward = 2 }
 ---the guest gets NOT_SUPPORTED; or a hypercall exit
 ---Raises a kvm.error: KVM_SET_DEVICE_ATTR.
 function M.filter(vm, first, count, action)
-  local code = actions[action]
-  if not code then
-    error(("bad action '%s' (expected handle, deny or forward)")
-      :format(tostring(action)), 2)
-  end
-  attr.set(vm, "smccc_filter",
-    string.pack("<I4I4I1", M.number(first), count, code) .. ("\0"):rep(15))
+  check.argument(1, "filter", "vm",
+    check.object("kvm.vm", "set_device_attr"), vm)
+  first = id_of(2, "filter", "first", first)
+  count = check.argument(3, "filter", "count", check.integer(1, 0xffffffff),
+    count)
+  check.argument(4, "filter", "action", { "handle", "deny", "forward" }, action)
+  attr.set(vm, "smccc_filter", string.pack("<I4I4I1", first, count,
+    actions[action]) .. ("\0"):rep(15))
 end
+
+local has_registers = check.object("kvm.vcpu", "regs")
 
 --- The arguments of a call: x1 and on.
 --- Usage: `local a, b = smccc.arguments(cpu, 2)`
@@ -140,6 +162,8 @@ end
 ---@param n integer how many, at most 17
 ---@return integer ...
 function M.arguments(vcpu, n)
+  check.argument(1, "arguments", "vcpu", has_registers, vcpu)
+  n = check.argument(2, "arguments", "n", check.integer(0, 17), n)
   local regs, out = vcpu.regs, {}
   for i = 1, n do out[i] = regs["x" .. i] end
   return table.unpack(out, 1, n)
@@ -150,9 +174,12 @@ end
 ---@param vcpu kvm.vcpu
 ---@param ... integer at most 18, usually one
 function M.result(vcpu, ...)
-  local changes = {}
-  for i = 1, select("#", ...) do
-    changes["x" .. i - 1] = select(i, ...)
+  check.argument(1, "result", "vcpu", has_registers, vcpu)
+  local changes, n = {}, select("#", ...)
+  if n > 18 then check.surplus(19, "result", n) end
+  for i = 1, n do
+    changes["x" .. i - 1] = check.argument(i + 1, "result", "x" .. i - 1,
+      "integer", (select(i, ...)))
   end
   vcpu.regs(changes)
 end
