@@ -20,38 +20,57 @@ describe("kvm.arch.arm64.gic", function()
   end
 
   it("needs the addresses of its version", function()
-    refuses("a GICv3 needs the address 'dist'", { version = 3 })
-    refuses("a GICv3 needs the address 'redist'",
+    refuses("bad argument #2 to 'new' (GICv3: option 'dist' is missing: the "
+      .. "address of the distributor)", { version = 3 })
+    refuses("GICv3: option 'redist' is missing",
       { version = 3, dist = 0x8000000 })
-    refuses("a GICv2 needs the address 'cpu'",
+    refuses("GICv2: option 'cpu' is missing",
       { version = 2, dist = 0x8000000 })
+    local any = { create_device = function() return true end }
+    assert.error_matches(function() gic.new(any) end,
+      "GICv3: option 'dist' is missing", 1, true)
+    assert.error_matches(function() gic.new(nil, {}) end,
+      "bad argument #1 to 'new' (vm: kvm.vm expected, got nil)", 1, true)
   end)
 
   it("takes no part of another version", function()
-    refuses("unknown field 'cpu' (a GICv3 takes version, nr_irqs, dist, " ..
-      "redist, its)", { version = 3, dist = 0, redist = 0, cpu = 0 })
-    refuses("unknown field 'its'",
+    refuses("GICv3: unknown option 'cpu' (there are dist, its, nr_irqs, redist "
+      .. "and version)", { version = 3, dist = 0, redist = 0, cpu = 0 })
+    refuses("GICv2: unknown option 'its'",
       { version = 2, dist = 0, cpu = 0, its = 0 })
   end)
 
   it("checks alignment and names the address", function()
-    refuses("gic.dist 0x8001000 is not a multiple of 0x10000",
+    refuses("dist 0x8001000 is not a multiple of 0x10000",
       { version = 3, dist = 0x8001000, redist = 0x80a0000 })
-    refuses("gic.cpu 0x123 is not a multiple of 0x1000",
+    refuses("cpu 0x123 is not a multiple of 0x1000",
       { version = 2, dist = 0x8000000, cpu = 0x123 })
-    refuses("gic.dist: an address expected, got string",
+    refuses("dist: integer expected, got 'here'",
       { version = 3, dist = "here", redist = 0 })
   end)
 
   it("checks the number of interrupts", function()
     for _, n in ipairs { 63, 65, 1056, 0 } do
-      refuses("nr_irqs " .. n .. " is not a multiple of 32 from 64 to 1024",
+      refuses(("nr_irqs %s is not a multiple of 32 from 64 to 1024"):format(n),
         { version = 3, dist = 0, redist = 0, nr_irqs = n })
     end
   end)
 
   it("checks the version", function()
-    refuses("GIC version 4 (expected 2 or 3)", { version = 4 })
+    refuses("version 4 (expected 2 or 3)", { version = 4 })
+  end)
+
+  it("checks regions of redistributors", function()
+    local function redist(text, regions)
+      refuses(text, { version = 3, dist = 0, redist = regions })
+    end
+    redist("redist: a list of regions is empty", {})
+    redist("redist[1]: table expected, got 5", { 5 })
+    redist("redist[1]: field 'count' is missing", { { base = 0x10000 } })
+    redist("redist[2]: base 0x8 is not a multiple of 0x10000",
+      { { base = 0x20000, count = 1 }, { base = 8, count = 1 } })
+    redist("redist[1]: unknown field 'size' (there are base and count)",
+      { { base = 0, size = 1 } })
   end)
 
   -- A VM that keeps what its devices are told: type, group, attribute, value.
@@ -155,9 +174,9 @@ arm64.describe_with(has_v3, NO_V3, "a GICv3", function()
     g:write("cpu", PMR, 0xf0)
     assert.equal(0xf0, g:read("cpu", PMR))
     assert.error_matches(function() g:read("gicv", 0) end,
-      "has no space 'gicv'", 1, true)
-    assert.error_matches(function() g:read("its", 0) end, "has no space 'its'",
-      1, true)
+      "unknown space 'gicv' (there are cpu, dist, level and redist)", 1, true)
+    assert.error_matches(function() g:read("its", 0) end,
+      "unknown space 'its' (", 1, true)
   end)
 
   it("takes several regions of redistributors", function()
@@ -203,7 +222,7 @@ arm64.describe_with(has_v3, NO_V3, "a GICv3", function()
   it("does not overlap itself", function()
     assert.error_matches(function()
       gic.new(vm, options { redist = 0x7ff0000 })
-    end, "gic.dist 0x8000000 and gic.redist 0x7ff0000 overlap", 1, true)
+    end, "dist 0x8000000 and redist 0x7ff0000 overlap", 1, true)
   end)
 
   it("does not overlap itself once all vCPUs are there", function()

@@ -10,13 +10,17 @@
 --- The order is the kernel's: the device before the first run, addresses and
 --- numbers before init, every vCPU before init.
 local attr = require "kvm.arch.arm64.attr"
+local check = require "kvm.check"
+local numbers = require "kvm.arch.arm64.numbers"
 
 local M = {}
 local Gic = {}
 Gic.__index = Gic
 Gic.__name = "kvm.gic"
 
-local TYPE = { [2] = 5, [3] = 7, its = 8 } -- KVM_DEV_TYPE_ARM_VGIC_*
+local DEVICE <const>, GROUP <const> = numbers.DEVICE, numbers.DEVICE_GROUP
+local TYPE = { [2] = DEVICE.ARM_VGIC_V2, [3] = DEVICE.ARM_VGIC_V3,
+               its = DEVICE.ARM_VGIC_ITS }
 local K64 <const> = 0x10000
 
 --- What each part takes of the guest's physical addresses, in bytes. A redist
@@ -25,43 +29,45 @@ M.size = {
   [2] = { dist = 0x1000, cpu = 0x2000 },
   [3] = { dist = K64, redist = 2 * K64, its = 2 * K64 },
 }
-local ALIGN = { [2] = 0x1000, [3] = K64 }
 
--- Which options a version takes; the first two are needed.
-local PARTS = { [2] = { "dist", "cpu" }, [3] = { "dist", "redist", "its" } }
-
-local function bad(level, ...) error(string.format(...), level + 1) end
-
-local function check_aligned(version, what, gpa)
-  if math.type(gpa) ~= "integer" then
-    bad(4, "gic.%s: an address expected, got %s", what, type(gpa))
-  elseif gpa % ALIGN[version] ~= 0 then
-    bad(4, "gic.%s 0x%x is not a multiple of 0x%x", what, gpa, ALIGN[version])
+local function count_of_interrupts(name, n)
+  local text = check.integer()(name, n)
+  if text then return text end
+  if n < 64 or n > 1024 or n % 32 ~= 0 then
+    return ("%s %s is not a multiple of 32 from 64 to 1024"):format(name,
+      check.show(n))
   end
 end
 
-local function check_options(version, options)
-  local known = { version = true, nr_irqs = true }
-  for _, part in ipairs(PARTS[version]) do known[part] = true end
-  for name in pairs(options) do
-    if not known[name] then
-      bad(3, "unknown field '%s' (a GICv%d takes version, nr_irqs, %s)",
-        tostring(name), version, table.concat(PARTS[version], ", "))
-    end
-  end
-  for i, part in ipairs(PARTS[version]) do
-    local value = options[part]
-    if i <= 2 and value == nil then
-      bad(3, "a GICv%d needs the address '%s'", version, part)
-    elseif value ~= nil and type(value) ~= "table" then
-      check_aligned(version, part, value)
-    end
-  end
-  local n = options.nr_irqs
-  if n and (n < 64 or n > 1024 or n % 32 ~= 0) then
-    bad(3, "nr_irqs %s is not a multiple of 32 from 64 to 1024", n)
+local in_v2, in_v3 = check.multiple(0x1000), check.multiple(K64)
+local REGION <const> = { "base", "count", base = in_v3,
+                         count = check.integer(1, 0xfff) }
+
+-- An address, or regions {base = gpa, count = vCPUs}.
+local function redistributors(name, value)
+  if type(value) ~= "table" then return in_v3(name, value) end
+  if #value == 0 then return name .. ": a list of regions is empty" end
+  for i, region in ipairs(value) do
+    local at = ("%s[%d]"):format(name, i)
+    local text = check.problem(at, "table", region)
+    if text then return text end
+    text = check.misfit(region, REGION, "field")
+    if text then return at .. ": " .. text end
   end
 end
+
+-- Which options a version takes.
+local OPTIONS <const> = {
+  [2] = { "dist: the address of the distributor",
+    "cpu: the address of the CPU interface", dist = in_v2, cpu = in_v2,
+    version = "integer", nr_irqs = count_of_interrupts },
+  [3] = { "dist: the address of the distributor",
+    "redist: the address of the redistributors", dist = in_v3, its = in_v3,
+    redist = redistributors, version = "integer",
+    nr_irqs = count_of_interrupts },
+}
+local PARTS <const> = { [2] = { "dist", "cpu" },
+                        [3] = { "dist", "redist", "its" } }
 
 -- Redistributors of further vCPUs follow the first: the kernel checks those.
 local function check_overlap(version, options)
@@ -71,11 +77,13 @@ local function check_overlap(version, options)
       local b = PARTS[version][j]
       local x, y = math.tointeger(options[a]), math.tointeger(options[b])
       if x and y and x < y + size[b] and y < x + size[a] then
-        bad(3, "gic.%s 0x%x and gic.%s 0x%x overlap", a, x, b, y)
+        check.bad(2, "new", "%s 0x%x and %s 0x%x overlap", a, x, b, y)
       end
     end
   end
 end
+
+local is_vm = check.object("kvm.vm", "create_device")
 
 --- Whether the host can emulate a GIC of that version.
 --- Usage: `local version = gic.has(vm, 3) and 3 or 2`
@@ -83,21 +91,18 @@ end
 ---@param version 2|3|"its"
 ---@return boolean
 function M.has(vm, version)
+  check.argument(1, "has", "vm", is_vm, vm)
+  check.argument(2, "has", "version", { 2, 3, "its" }, version)
   return vm:create_device(TYPE[version], { test = true })
 end
 
 local function choose(vm, version)
   if version == nil then return M.has(vm, 3) and 3 or 2 end
-  if version ~= 2 and version ~= 3 then
-    bad(3, "GIC version %s (expected 2 or 3)", tostring(version))
-  end
-  return version
+  return check.argument(2, "new", "version", { 2, 3 }, version)
 end
 
--- redist = {{base = gpa, count = vCPUs}, ...}: several regions.
 local function set_regions(device, regions)
   for index, region in ipairs(regions) do
-    check_aligned(3, "redist region", region.base)
     attr.set(device, "vgic_v3_redist_region",
       region.count << 52 | region.base | index - 1)
   end
@@ -140,8 +145,12 @@ end
 ---@return kvm.gic
 ---Raises a kvm.error: KVM_CREATE_DEVICE, KVM_SET_DEVICE_ATTR.
 function M.new(vm, options)
+  check.argument(1, "new", "vm", is_vm, vm)
+  options = options == nil and {} or options
+  check.argument(2, "new", "options", "table", options)
   local version = choose(vm, options.version)
-  check_options(version, options)
+  local text = check.misfit(options, OPTIONS[version])
+  if text then check.bad(2, "new", "GICv%d: %s", version, text) end
   check_overlap(version, options)
   local self = setmetatable({ version = version }, Gic)
   self.device = vm:create_device(TYPE[version])
@@ -161,24 +170,35 @@ end
 --- Usage: `g:init()`
 ---Raises a kvm.error: KVM_SET_DEVICE_ATTR.
 function Gic:init()
+  check.method("init", "kvm.gic", self)
   attr.set(self.device, "vgic_init")
   if self.its then attr.set(self.its, "its_init") end
 end
 
--- space -> group, and how the vCPU is told: by number or by affinity.
-local SPACES = {
-  [2] = { dist = 1, cpu = 2 },
-  [3] = { dist = 1, redist = 5, cpu = 6, level = 7 },
+-- version -> space -> group.
+local SPACES <const> = {
+  [2] = { dist = GROUP.DIST_REGS, cpu = GROUP.CPU_REGS },
+  [3] = { dist = GROUP.DIST_REGS, redist = GROUP.REDIST_REGS,
+          cpu = GROUP.CPU_SYSREGS, level = GROUP.LEVEL_INFO },
 }
 
-local function locate(self, space, offset, vcpu)
-  if space == "its" and self.its then return self.its, 8, offset end
-  local group = SPACES[self.version][space]
-  if not group then
-    bad(3, "a GICv%d without ITS registers has no space '%s'", self.version,
-      tostring(space))
+local function unknown_space(self, fn, space)
+  local names = { self.its and "its" }
+  for name in pairs(SPACES[self.version]) do names[#names + 1] = name end
+  table.sort(names)
+  check.bad(1, fn, "%s", check.unknown("space", space, names))
+end
+
+-- The device, the group and the attribute of a register.
+local function locate(self, fn, space, offset, vcpu, n)
+  check.method(fn, "kvm.gic", self)
+  offset = check.argument(2, fn, "offset", check.bits(32), offset)
+  if space == "its" and self.its then
+    return self.its, GROUP.ITS_REGS, offset
   end
-  return self.device, group, (vcpu or 0) << 32 | offset
+  local group = SPACES[self.version][space] or unknown_space(self, fn, space)
+  vcpu = check.optional(n, fn, "vcpu", check.bits(32), vcpu) or 0
+  return self.device, group, vcpu << numbers.VGIC.V3_MPIDR_SHIFT | offset
 end
 
 --- Reads a register.
@@ -192,7 +212,7 @@ end
 ---@return integer
 ---Raises a kvm.error: KVM_GET_DEVICE_ATTR.
 function Gic:read(space, offset, vcpu)
-  local device, group, number = locate(self, space, offset, vcpu)
+  local device, group, number = locate(self, "read", space, offset, vcpu, 3)
   return device:get_device_attr(group, number)
 end
 
@@ -204,13 +224,15 @@ end
 ---@param vcpu? integer
 ---Raises a kvm.error: KVM_SET_DEVICE_ATTR.
 function Gic:write(space, offset, value, vcpu)
-  local device, group, number = locate(self, space, offset, vcpu)
+  local device, group, number = locate(self, "write", space, offset, vcpu, 4)
+  value = check.argument(3, "write", "value", "integer", value)
   device:set_device_attr(group, number, value)
 end
 
 --- Writes pending LPIs, and the ITS's tables, to guest memory.
 --- Usage: `g:save_tables()`
 function Gic:save_tables()
+  check.method("save_tables", "kvm.gic", self)
   attr.set(self.device, "vgic_save_pending_tables")
   if self.its then attr.set(self.its, "its_save_tables") end
 end
@@ -218,12 +240,14 @@ end
 --- Reads the ITS's tables from guest memory.
 --- Usage: `g:restore_tables()`
 function Gic:restore_tables()
+  check.method("restore_tables", "kvm.gic", self)
   if self.its then attr.set(self.its, "its_restore_tables") end
 end
 
 --- Closes the devices; the VM keeps its GIC.
 --- Usage: `g:close()`
 function Gic:close()
+  check.method("close", "kvm.gic", self)
   if self.its then self.its:close() end
   self.device:close()
 end
