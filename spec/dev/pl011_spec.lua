@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 local pl011 = require "kvm.dev.pl011"
+local raises = require "spec.support.raises"
 
 local DR, RSR, FR, ILPR, IBRD, FBRD = 0x00, 0x04, 0x18, 0x20, 0x24, 0x28
 local LCR_H, CR, IFLS, IMSC = 0x2c, 0x30, 0x34, 0x38
@@ -119,10 +120,10 @@ describe("a PL011 sends", function()
     pl011.new():write(DR, 65, 1)
     local ok, message = pcall(pl011.new, { output = 1 })
     assert.is_false(ok)
-    assert.matches("output is a number, not a function or a file", message)
+    assert.matches("output: function or file expected, got 1", message)
     ok, message = pcall(pl011.new, { irq = 1 })
     assert.is_false(ok)
-    assert.matches("irq is a number, not a function", message)
+    assert.matches("irq: function expected, got 1", message)
   end)
 
   it("and raises the transmit interrupt when that is done", function()
@@ -263,7 +264,24 @@ describe("a PL011 receives", function()
     local uart = make()
     local ok, message = pcall(uart.input, uart, 1)
     assert.is_false(ok)
-    assert.matches("pl011: input is a number, not a string", message)
+    assert.matches("bytes: string expected, got 1", message)
+  end)
+end)
+
+describe("a PL011 refuses", function()
+  it("options that it does not have", function()
+    raises("bad argument #1 to 'new' (unknown option 'outptu' (did you mean "
+      .. "'output'? there are enabled, irq and output))", pl011.new,
+      { outptu = print })
+    raises("options: table expected, got 1", pl011.new, 1)
+  end)
+
+  it("accesses that no guest makes", function()
+    local uart = make()
+    raises("#1 to 'read' (offset: integer expected, got nil)", uart.read, uart)
+    raises("#2 to 'write' (value: integer expected, got 'x')", uart.write,
+      uart, 0, "x", 1)
+    raises("calling 'pending' on bad self", uart.pending)
   end)
 end)
 

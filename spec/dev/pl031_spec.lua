@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 local pl031 = require "kvm.dev.pl031"
+local raises = require "spec.support.raises"
 
 local DR, MR, LR, CR = 0x00, 0x04, 0x08, 0x0c
 local IMSC, RIS, MIS, ICR = 0x10, 0x14, 0x18, 0x1c
@@ -77,9 +78,16 @@ describe("a PL031", function()
     assert.equal(0, rtc:read(0x1000, 4))
   end)
 
+  it("takes its own options only", function()
+    raises("unknown option 'tim' (there are clock and irq)", pl031.new,
+      { tim = 1 })
+    raises("#1 to 'write' (offset: integer expected, got nil)",
+      pl031.new().write, pl031.new())
+  end)
+
   it("takes functions only", function()
     local ok, message = pcall(pl031.new, { clock = 1 })
     assert.is_false(ok)
-    assert.matches("pl031: clock is a number, not a function", message)
+    assert.matches("clock: function expected, got 1", message)
   end)
 end)

@@ -9,6 +9,9 @@
 --- not fill the FIFO to its trigger level is taken as followed by silence, so
 --- that the receive timeout interrupt comes with it.
 
+local access = require "kvm.dev.access"
+local check = require "kvm.check"
+
 local M = {}
 
 local DEPTH = 32 -- of each FIFO since r1p5
@@ -188,6 +191,7 @@ end
 ---@param size integer bytes: 1, 2, 4 or 8
 ---@return integer
 function Uart:read(offset, size)
+  access.read(Uart.__name, self, offset, size)
   return cut(get(self, offset & ~3) >> (offset & 3) * 8, size)
 end
 
@@ -197,6 +201,7 @@ end
 ---@param value integer
 ---@param size integer bytes: 1, 2, 4 or 8
 function Uart:write(offset, value, size)
+  access.write(Uart.__name, self, offset, value, size)
   if offset & 3 == 0 then
     put(self, offset, cut(value, size))
   end
@@ -208,9 +213,8 @@ end
 ---Usage: `uart:input "root\n"`
 ---@param bytes string
 function Uart:input(bytes)
-  if type(bytes) ~= "string" then
-    error(("pl011: input is a %s, not a string"):format(type(bytes)), 2)
-  end
+  check.method("input", Uart.__name, self)
+  check.argument(1, "input", "bytes", "string", bytes)
   self.waiting = self.waiting:sub(self.at) .. bytes
   self.at = 1
   fill(self)
@@ -221,12 +225,14 @@ end
 ---Usage: `if uart:pending() == 0 then uart:input(line) end`
 ---@return integer
 function Uart:pending()
+  check.method("pending", Uart.__name, self)
   return #self.waiting - self.at + 1 + #self.received
 end
 
 ---Everything as after power-on (and the firmware); waiting input is lost.
 ---Usage: `uart:reset()`
 function Uart:reset()
+  check.method("reset", Uart.__name, self)
   self.registers = {
     [ILPR] = 0, [IBRD] = 0, [FBRD] = 0, [LCR_H] = 0, [IFLS] = 0x12,
     [IMSC] = 0, [DMACR] = 0, [CR] = TXE | RXE | self.firmware,
@@ -239,16 +245,12 @@ function Uart:reset()
 end
 
 local function sink_of(output)
-  if output == nil then
-    return function() end
-  elseif type(output) == "function" then
-    return output
-  elseif type(output) == "userdata" or type(output) == "table" then
-    return function(bytes) output:write(bytes) end
-  end
-  error(("pl011: output is a %s, not a function or a file"):format(
-    type(output)), 3)
+  if type(output) == "function" then return output end
+  return function(bytes) if output then output:write(bytes) end end
 end
+
+local OPTIONS <const> = { irq = "function", enabled = "boolean",
+                          output = check.sink }
 
 ---A UART. Fields of opts:
 ---  output   where sent bytes go: a function of a string, or anything with a
@@ -260,10 +262,7 @@ end
 ---@param opts? {output: any, irq: fun(level: boolean)?, enabled: boolean?}
 ---@return kvm.dev.pl011
 function M.new(opts)
-  opts = opts or {}
-  if opts.irq ~= nil and type(opts.irq) ~= "function" then
-    error(("pl011: irq is a %s, not a function"):format(type(opts.irq)), 2)
-  end
+  opts = check.options(1, "new", opts, OPTIONS)
   local self = setmetatable({
     output = sink_of(opts.output),
     irq = opts.irq or function() end,

@@ -6,6 +6,9 @@
 --- The alarm rings when somebody looks: at an access by the guest, or at
 --- rtc:poll(), which a run loop may call.
 
+local access = require "kvm.dev.access"
+local check = require "kvm.check"
+
 local M = {}
 
 -- Offsets (table 3-1).
@@ -27,13 +30,8 @@ Rtc.__index = Rtc
 ---@param opts? {irq: fun(level: boolean)?, clock: fun(): number?}
 ---@return kvm.dev.pl031
 function M.new(opts)
-  opts = opts or {}
-  for _, name in ipairs { "irq", "clock" } do
-    if opts[name] ~= nil and type(opts[name]) ~= "function" then
-      error(("pl031: %s is a %s, not a function"):format(name,
-        type(opts[name])), 2)
-    end
-  end
+  opts = check.options(1, "new", opts,
+    { irq = "function", clock = "function" })
   return setmetatable({
     irq = opts.irq or function() end,
     clock = opts.clock or os.time,
@@ -51,6 +49,7 @@ end
 ---Rings the alarm when its time has come.
 ---Usage: `rtc:poll()`
 function Rtc:poll()
+  check.method("poll", Rtc.__name, self)
   if self.armed and now(self) - self.match & 0xffffffff < 1 << 31 then
     self.raw, self.armed = 1, false
   end
@@ -67,6 +66,7 @@ end
 ---@param size integer
 ---@return integer
 function Rtc:read(offset, size)
+  access.read(Rtc.__name, self, offset, size)
   self:poll()
   local values = {
     [DR] = now(self), [MR] = self.match, [LR] = self.load,
@@ -84,6 +84,7 @@ end
 ---@param value integer
 ---@param size integer
 function Rtc:write(offset, value, size)
+  access.write(Rtc.__name, self, offset, value, size)
   value = value & (size < 4 and (1 << size * 8) - 1 or 0xffffffff)
   if offset == MR then
     self.match, self.armed = value, true
