@@ -54,8 +54,9 @@ describe("an arm64 board", function()
   end)
 
   it("refuses parts that overlap", function()
-    fails("^spec/arm64/board_spec.lua:%d+: board: ram %[0x40000000,0x48000000%)"
-      .. " overlaps uart %[0x47fff000,0x48000000%)", function()
+    fails("^spec/arm64/board_spec.lua:%d+: bad argument #1 to 'new' %(ram "
+      .. "%[0x40000000,0x48000000%) overlaps uart "
+      .. "%[0x47fff000,0x48000000%)", function()
         board.new { uart = { base = 0x47fff000 } }
       end)
     fails("gic.redist %[0x80a0000,0x90a0000%) overlaps uart %[0x9000000,",
@@ -72,37 +73,40 @@ describe("an arm64 board", function()
   end)
 
   it("refuses interrupts that the GIC does not have", function()
-    fails("uart.irq is 64, not an integer from 32 to 63", board.new,
+    fails("uart.irq 64 is outside 32..63", board.new,
       { uart = { irq = 64 } })
-    fails("uart.irq is 31, not", board.new, { uart = { irq = 31 } })
-    fails("timer.virtual is 32, not an integer from 16 to 31", board.new,
+    fails("uart.irq 31 is outside", board.new, { uart = { irq = 31 } })
+    fails("timer.virtual 32 is outside 16..31", board.new,
       { timer = { virtual = 32 } })
-    fails("gic.nr_irqs is 65, not a multiple of 32", board.new,
+    fails("gic.nr_irqs 65 is not a multiple of 32", board.new,
       { gic = { nr_irqs = 65 } })
   end)
 
   it("refuses what is misaligned, or no address", function()
-    fails("gic.dist %[0x8001000,0x8011000%) is not aligned to 0x10000",
+    fails("gic.dist.base 0x8001000 is not a multiple of 0x10000",
       board.new, { gic = { dist = 0x8001000 } })
-    fails("ram %[0x40000001,.* is not aligned to 0x1000", board.new,
+    fails("ram.base 0x40000001 is not a multiple of 0x1000", board.new,
       { ram = { base = 0x40000001 } })
-    fails("ram.base is %-4096, not an integer", board.new,
+    fails("ram.base %-4096 is outside", board.new,
       { ram = { base = -4096 } })
-    fails("ram.size is 0, not", board.new, { ram = { size = 0 } })
-    fails("uart.base is x, not", board.new, { uart = { base = "x" } })
-    fails("gic.its is x, not", board.new, { gic = { its = "x" } })
+    fails("ram.size 0 is outside", board.new, { ram = { size = 0 } })
+    fails("uart.base: integer expected, got 'x'", board.new,
+      { uart = { base = "x" } })
+    fails("gic.its: integer expected, got 'x'", board.new,
+      { gic = { its = "x" } })
   end)
 
   it("refuses fields it does not know, and missing parts", function()
-    fails("a board has no field 'cpu'", board.new, { cpu = 1 })
-    fails("uart has no field 'irqs'", board.new, { uart = { irqs = 1 } })
+    fails("unknown field 'cpu' %(did you mean 'cpus'%?", board.new, { cpu = 1 })
+    fails("uart: unknown field 'irqs' %(did you mean 'irq'%?", board.new,
+      { uart = { irqs = 1 } })
     fails("uart cannot be left out", board.new, { uart = false })
-    fails("ram is a number, not a table", board.new, { ram = 1 })
-    fails("a board is a number, not a table", board.new, 1)
-    fails("cpus is 0, not an integer from 1 to 512", board.new, { cpus = 0 })
-    fails("psci.method is svc, not hvc or smc", board.new,
+    fails("ram: table expected, got 1", board.new, { ram = 1 })
+    fails("board: table expected, got 1", board.new, 1)
+    fails("cpus 0 is outside 1..512", board.new, { cpus = 0 })
+    fails("psci.method 'svc' %(expected hvc or smc%)", board.new,
       { psci = { method = "svc" } })
-    fails("compatible is a number", board.new, { compatible = 1 })
+    fails("compatible: string expected, got 1", board.new, { compatible = 1 })
   end)
 end)
 
@@ -200,13 +204,14 @@ describe("the device tree of an arm64 board", function()
     local function try(opts)
       return function() machine:device_tree(opts) end
     end
-    fails("board_spec.lua:%d+: board: unknown option 'bootarg'",
+    fails("board_spec.lua:%d+: bad argument #1 to 'device_tree' %(unknown "
+      .. "option 'bootarg' %(did you mean 'bootargs'%?",
       try { bootarg = "" })
-    fails("bootargs is a number, not a string", try { bootargs = 1 })
-    fails("initrd {1073741824, 134217729} is not {gpa, size} inside the "
+    fails("bootargs: string expected, got 1", try { bootargs = 1 })
+    fails("initrd {0x40000000, 0x8000001} is not {gpa, size} inside the "
       .. "memory %[0x40000000,0x48000000%)",
       try { initrd = { 0x40000000, (128 << 20) + 1 } })
-    fails("initrd {4096, 1} is not", try { initrd = { 0x1000, 1 } })
+    fails("initrd {0x1000, 1} is not", try { initrd = { 0x1000, 1 } })
     fails("initrd {nil, nil} is not", try { initrd = {} })
   end)
 
@@ -252,6 +257,18 @@ describe("the devices of an arm64 board", function()
     assert.same({ version = 3, dist = 0x8000000, redist = 0x80a0000,
       its = 0x8080000, nr_irqs = 64 }, machine:gic_options())
     assert.is_nil(board.new():gic_options().its)
+  end)
+
+  it("are refused for what they cannot be", function()
+    local machine = board.new()
+    fails("bad argument #1 to 'attach' %(vm: kvm.vm expected, got nil%)",
+      machine.attach, machine)
+    fails("#2 to 'attach' %(unknown option 'outptu' %(there is only output%)",
+      machine.attach, machine, fake_vm(), { outptu = print })
+    fails("output: function or file expected, got 1", machine.attach, machine,
+      fake_vm(), { output = 1 })
+    fails("calling 'attach' on bad self %(kvm.arch.arm64.board expected, got "
+      .. "table: call it with a colon", machine.attach, fake_vm())
   end)
 
   it("send, and drive their interrupt lines", function()

@@ -12,6 +12,8 @@
 --- (qemu's virt). Everything may be given otherwise: a field replaces that of
 --- the default, a table in it is merged, false leaves an optional part out.
 
+local check = require "kvm.check"
+
 local M = {}
 
 ---@class kvm.arch.arm64.board
@@ -48,25 +50,21 @@ local OPTIONAL = {
 }
 local DEFAULT_ITS <const> = 0x8080000
 
-local function fail(format, ...)
-  error("board: " .. format:format(...), 0)
-end
+local function fail(format, ...) check.bad(1, "new", format, ...) end
 
 -- Merging -------------------------------------------------------------------
 
-local function merge(default, given, name)
-  if given == nil then
-    given = {}
-  elseif type(given) ~= "table" then
-    fail("%s is a %s, not a table", name, type(given))
-  end
-  local t = {}
+-- The default with what is given, of the whole board or of a part.
+local function merge(default, given, part)
+  local t, names = {}, {}
   for key, value in pairs(default) do
-    t[key] = value
+    t[key], names[#names + 1] = value, key
   end
+  table.sort(names)
   for key, value in pairs(given) do
     if default[key] == nil then
-      fail("%s has no field '%s'", name, tostring(key))
+      fail("%s%s", part and part .. ": " or "",
+        check.unknown("field", key, names))
     end
     t[key] = value
   end
@@ -74,11 +72,14 @@ local function merge(default, given, name)
 end
 
 local function complete(given)
-  local t = merge(M.default, given, "a board")
+  check.optional(1, "new", "board", "table", given)
+  local t = merge(M.default, given or {})
   for name, default in pairs(M.default) do
     local part = OPTIONAL[name] or default
     if type(part) == "table" and t[name] then
-      t[name] = merge(part, t[name] ~= true and t[name] or nil, name)
+      if t[name] == true and OPTIONAL[name] then t[name] = {} end
+      check.argument(1, "new", name, "table", t[name])
+      t[name] = merge(part, t[name], name)
     elseif type(part) == "table" and not OPTIONAL[name] then
       fail("%s cannot be left out", name)
     end
@@ -90,10 +91,7 @@ end
 -- Checks --------------------------------------------------------------------
 
 local function check_integer(name, value, min, max)
-  if math.type(value) ~= "integer" or value < min or value > max then
-    fail("%s is %s, not an integer from %s to %s", name, tostring(value), min,
-      max)
-  end
+  check.argument(1, "new", name, check.integer(min, max), value)
 end
 
 ---The ranges of guest physical addresses that the board uses, in order:
@@ -101,6 +99,7 @@ end
 ---Usage: `for _, r in ipairs(machine:regions()) do print(r.name, r.base) end`
 ---@return {name: string, base: integer, size: integer}[]
 function Board:regions()
+  check.method("regions", Board.__name, self)
   local gic = self.gic
   local list = {
     { name = "gic.dist", base = gic.dist, size = K64 },
@@ -125,9 +124,9 @@ local function check_region(r)
   local align = r.name:find "^gic" and K64 or 0x1000
   check_integer(r.name .. ".base", r.base, 0, MAX_GPA)
   check_integer(r.name .. ".size", r.size, align, MAX_GPA)
-  if r.base % align ~= 0 or r.size % align ~= 0 then
-    fail("%s [0x%x,0x%x) is not aligned to 0x%x", r.name, r.base,
-      r.base + r.size, align)
+  for _, field in ipairs { "base", "size" } do
+    check.argument(1, "new", r.name .. "." .. field, check.multiple(align),
+      r[field])
   end
 end
 
@@ -167,18 +166,15 @@ local function check_interrupts(self)
   end
 end
 
-local function check(self)
+local function check_all(self)
   check_integer("cpus", self.cpus, 1, 512)
   check_integer("gic.nr_irqs", self.gic.nr_irqs, 64, 1024)
   check_integer("uart.clock", self.uart.clock, 1, 0xffffffff)
   if self.gic.nr_irqs % 32 ~= 0 then
-    fail("gic.nr_irqs is %d, not a multiple of 32", self.gic.nr_irqs)
+    fail("gic.nr_irqs %d is not a multiple of 32", self.gic.nr_irqs)
   end
-  if type(self.compatible) ~= "string" then
-    fail("compatible is a %s, not a string", type(self.compatible))
-  elseif self.psci.method ~= "hvc" and self.psci.method ~= "smc" then
-    fail("psci.method is %s, not hvc or smc", tostring(self.psci.method))
-  end
+  check.argument(1, "new", "compatible", "string", self.compatible)
+  check.argument(1, "new", "psci.method", { "hvc", "smc" }, self.psci.method)
   check_regions(self)
   check_interrupts(self)
 end
@@ -188,15 +184,9 @@ end
 ---@param given? table what is not as in board.default
 ---@return kvm.arch.arm64.board
 function M.new(given)
-  local ok, result = pcall(function()
-    local self = setmetatable(complete(given), Board)
-    check(self)
-    return self
-  end)
-  if not ok then
-    error(result, 2)
-  end
-  return result
+  local self = setmetatable(complete(given), Board)
+  check_all(self)
+  return self
 end
 
 ---The device tree of the board. Fields of opts, all optional:
@@ -207,8 +197,8 @@ end
 ---@param opts? {bootargs: string?, initrd: integer[]?, rng_seed: string?}
 ---@return kvm.fdt.node tree which may still be changed
 function Board:device_tree(opts)
-  local tree = require("kvm.arch.arm64.board_tree").new(self, opts)
-  return tree -- no tail call: errors count the levels
+  check.method("device_tree", Board.__name, self)
+  return require("kvm.arch.arm64.board_tree").new(self, opts)
 end
 
 -- The devices ---------------------------------------------------------------
@@ -217,10 +207,13 @@ end
 ---Usage: `local g = gic.new(vm, machine:gic_options())`
 ---@return table
 function Board:gic_options()
+  check.method("gic_options", Board.__name, self)
   local g = self.gic
   return { version = 3, dist = g.dist, redist = g.redist, its = g.its or nil,
     nr_irqs = g.nr_irqs }
 end
+
+local ATTACH <const> = { output = check.sink }
 
 ---Gives a VM the board's memory and devices: maps the memory, makes the GIC
 ---(to be initialised after the vCPUs) and puts the UART and the RTC on the
@@ -231,6 +224,9 @@ end
 ---@return {ram: kvm.memory, gic: table, uart: kvm.dev.pl011,
 ---  rtc: kvm.dev.pl031?}
 function Board:attach(vm, opts)
+  check.method("attach", Board.__name, self)
+  check.argument(1, "attach", "vm", check.object("kvm.vm", "map"), vm)
+  opts = check.options(2, "attach", opts, ATTACH)
   local gic = require "kvm.arch.arm64.gic"
   local irq = require "kvm.arch.arm64.irq"
   local function line(number)
@@ -242,7 +238,7 @@ function Board:attach(vm, opts)
   local parts = {
     ram = vm:map(self.ram.base, self.ram.size),
     gic = gic.new(vm, self:gic_options()),
-    uart = require("kvm.dev.pl011").new { output = opts and opts.output,
+    uart = require("kvm.dev.pl011").new { output = opts.output,
       irq = line(self.uart.irq) },
   }
   vm:on_mmio(self.uart.base, self.uart.size, parts.uart)

@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The device tree of kvm.arch.arm64.board, for Linux's bindings.
 
+local check = require "kvm.check"
+
 local M = {}
 
 local K64 <const> = 0x10000
@@ -107,23 +109,17 @@ local function add_devices(self, fdt, tree)
   end
 end
 
-local OPTIONS = { bootargs = "string", initrd = "table", rng_seed = "string" }
+local OPTIONS <const> = { bootargs = "string", initrd = "table",
+                          rng_seed = "string" }
 
-local function check_options(self, opts)
-  for name, x in pairs(opts) do
-    if not OPTIONS[name] then
-      error(("board: unknown option '%s'"):format(tostring(name)), 4)
-    elseif type(x) ~= OPTIONS[name] then
-      error(("board: %s is a %s, not a %s"):format(name, type(x),
-        OPTIONS[name]), 4)
-    end
-  end
-  local gpa, size = table.unpack(opts.initrd or { self.ram.base, 0 })
+local function check_initrd(self, initrd)
+  local gpa, size = initrd[1], initrd[2]
+  local base, room = self.ram.base, self.ram.size
   if math.type(gpa) ~= "integer" or math.type(size) ~= "integer" or size < 0
-    or gpa < self.ram.base or gpa - self.ram.base > self.ram.size - size then
-    error(("board: initrd {%s, %s} is not {gpa, size} inside the memory "
-      .. "[0x%x,0x%x)"):format(tostring(gpa), tostring(size), self.ram.base,
-      self.ram.base + self.ram.size), 4)
+    or gpa < base or gpa - base > room - size then
+    check.bad(1, "device_tree", "initrd {%s, %s} is not {gpa, size} inside the "
+      .. "memory [0x%x,0x%x)", check.show(gpa), check.show(size), base,
+      base + room)
   end
 end
 
@@ -133,8 +129,8 @@ end
 ---@return kvm.fdt.node
 function M.new(self, opts)
   local fdt = require "kvm.fdt" -- here: a board works without libfdt
-  opts = opts or {}
-  check_options(self, opts)
+  opts = check.options(1, "device_tree", opts, OPTIONS)
+  if opts.initrd then check_initrd(self, opts.initrd) end
   local tree = fdt.tree {
     ["#address-cells"] = 2, ["#size-cells"] = 2,
     compatible = self.compatible, model = self.compatible,
