@@ -96,6 +96,7 @@ end
 ---@param insn integer the instruction word
 ---@return kvm.arch.arm64.access? nil: it is another instruction
 function M.decode(insn)
+  insn = check.argument(1, "decode", "insn", check.bits(32), insn)
   local class = field(insn, 29, 27)
   if class == 5 and field(insn, 25, 25) == 0 then return decode_pair(insn) end
   if class ~= 7 or field(insn, 25, 25) == 1 then return nil end
@@ -193,6 +194,12 @@ local function fetch_from(vcpu)
   end
 end
 
+local function is_device(name, value)
+  if type(value) ~= "userdata" then
+    return check.problem(name, "table", value)
+  end
+end
+
 --- Emulates the instruction of an arm_nisv exit and skips it. Registers change
 --- only after every access went well.
 --- Usage: `nisv.emulate(cpu, exit, uart, 0x9000000)`
@@ -206,17 +213,23 @@ end
 ---@return kvm.arch.arm64.access
 ---Raises for other instructions, and for a guest in AArch32 state.
 function M.emulate(vcpu, exit, device, base, fetch)
+  check.argument(1, "emulate", "vcpu", check.object("kvm.vcpu", "regs"), vcpu)
+  check.argument(2, "emulate", "exit",
+    check.object("kvm.exit of reason arm_nisv", "fault_ipa"), exit)
+  check.argument(3, "emulate", "device", is_device, device)
+  base = check.argument(4, "emulate", "base", "integer", base)
+  check.optional(5, "emulate", "fetch", "function", fetch)
   local regs = vcpu.regs
   local pc = regs.pc
   if regs.pstate & 0x10 ~= 0 then
-    error("the guest is in AArch32 state, whose instructions are not decoded",
-      2)
+    check.fail("the guest is in AArch32 state, whose instructions are not "
+      .. "decoded")
   end
   local insn = string.unpack("<I4", (fetch or fetch_from(vcpu))(pc))
   local op = M.decode(insn)
   if not op then
-    error(("instruction 0x%08x at pc 0x%x is no load or store that can be " ..
-      "emulated"):format(insn, pc), 2)
+    check.fail("instruction 0x%08x at pc 0x%x is no load or store that can be "
+      .. "emulated", insn, pc)
   end
   local address = read_base(regs, op.base)
   local after = address + offset_of(regs, op)
