@@ -6,7 +6,8 @@
 -- classes of kvm.core are some), the list of the values there are, or a
 -- function of a name and a value that returns what is wrong with it, or nil. A
 -- shape is a table option -> kind, whose list part names those that must be
--- there ("at", or "at: where it lies"). As everywhere in Lua, 2^20 is an integer, too.
+-- there ("at", or "at: where it lies"). As everywhere in Lua, 2^20 is an
+-- integer, too.
 local M = {}
 
 -- ---- raising ----------------------------------------------------------------
@@ -142,6 +143,11 @@ end
 
 -- ---- kinds ------------------------------------------------------------------
 
+-- A number without a fraction as an integer.
+local function whole(value)
+  return type(value) == "number" and math.tointeger(value) or value
+end
+
 local function expected(name, what, value)
   return ("%s: %s expected, got %s"):format(name, what, M.show(value))
 end
@@ -201,6 +207,21 @@ function M.list(kind, what)
   end
 end
 
+---A table of name -> what is of a kind.
+---@param kind any
+function M.named(kind)
+  return function(name, value)
+    if type(value) ~= "table" then return expected(name, "table", value) end
+    for key, element in pairs(value) do
+      if type(key) ~= "string" then
+        return ("%s: %s is no name"):format(name, M.show(key))
+      end
+      local text = M.problem(name .. "." .. key, kind, whole(element))
+      if text then return text end
+    end
+  end
+end
+
 ---An object with a method: of kvm.core's class, or what stands in for it.
 ---@param class string what is expected: "kvm.vm"
 ---@param method string
@@ -245,11 +266,6 @@ function M.problem(name, kind, value)
 end
 
 -- ---- arguments --------------------------------------------------------------
-
--- A number without a fraction as an integer.
-local function whole(value)
-  return type(value) == "number" and math.tointeger(value) or value
-end
 
 ---Checks the object that a method was called on.
 ---@param fn string

@@ -11,55 +11,56 @@ end
 
 describe("asm arguments", function()
   it("name an unknown architecture and those there are", function()
-    refused("bad argument #1 to 'assemble' (unknown architecture 'mips': there"
-      .. " are x86_16, x86_32, x86_64, arm64)", asm.assemble, "mips", "nop")
-    refused("unknown architecture nil", asm.assemble)
+    refused("bad argument #1 to 'assemble' (unknown architecture 'mips' (there"
+      .. " are x86_16, x86_32, x86_64 and arm64))", asm.assemble, "mips", "nop")
+    refused("unknown architecture 'nil'", asm.assemble)
     refused("unknown architecture 'by_name'", asm.assemble, "by_name", "nop")
   end)
 
   it("must have a text", function()
-    refused("bad argument #1 to 'x86_64' (string or function expected, got"
-      .. " nil)", asm.x86_64)
-    refused("bad argument #2 to 'assemble' (string or function expected, got"
-      .. " integer)", asm.assemble, "arm64", 42)
+    refused("bad argument #1 to 'x86_64' (text: string or function expected,"
+      .. " got nil)", asm.x86_64)
+    refused("bad argument #2 to 'assemble' (text: string or function "
+      .. "expected, got 42)", asm.assemble, "arm64", 42)
   end)
 
   it("refuse what is too many", function()
-    refused("bad argument #3 to 'x86_64' (no value expected)", asm.x86_64,
-      "nop", {}, nil)
-    refused("bad argument #4 to 'assemble' (no value expected)", asm.assemble,
-      "x86_64", "nop", {}, 1)
+    refused("bad argument #3 to 'x86_64' (surplus argument: at most 2)",
+      asm.x86_64, "nop", {}, nil)
+    refused("bad argument #4 to 'assemble' (surplus argument: at most 3)",
+      asm.assemble, "x86_64", "nop", {}, 1)
   end)
 
   it("refuse unknown options", function()
-    refused("bad argument #2 to 'x86_64' (unknown option 'orgin': there are"
-      .. " origin, symbols, syntax, name)", asm.x86_64, "nop", { orgin = 1 })
+    refused("bad argument #2 to 'x86_64' (unknown option 'orgin' (did you mean"
+      .. " 'origin'? there are name, origin, symbols and syntax))",
+      asm.x86_64, "nop", { orgin = 1 })
     refused("unknown option '1'", asm.x86_64, "nop", { "att" })
-    refused("bad argument #2 to 'arm64' (table expected, got integer)",
+    refused("bad argument #2 to 'arm64' (options: table expected, got 0x1000)",
       asm.arm64, "nop", 0x1000)
   end)
 
   it("check each option's type", function()
-    refused("option 'origin': integer expected, got 1.5", asm.x86_64, "nop",
+    refused("origin: integer expected, got 1.5", asm.x86_64, "nop",
       { origin = 1.5 })
-    refused("option 'origin': integer expected, got string", asm.x86_64,
+    refused("origin: integer expected, got '0x1000'", asm.x86_64,
       "nop", { origin = "0x1000" })
-    refused("option 'name': string expected, got boolean", asm.x86_64, "nop",
+    refused("name: string expected, got true", asm.x86_64, "nop",
       { name = true })
-    refused("option 'symbols': table expected, got integer", asm.x86_64,
+    refused("symbols: table expected, got 3", asm.x86_64,
       "nop", { symbols = 3 })
-    refused("option 'symbols': foo: integer expected, got string", asm.x86_64,
+    refused("symbols.foo: integer expected, got '1'", asm.x86_64,
       "nop", { symbols = { foo = "1" } })
-    refused("option 'symbols': a name is a integer, not a string", asm.x86_64,
+    refused("symbols: 1 is no name", asm.x86_64,
       "nop", { symbols = { 1 } })
   end)
 
   it("check the syntax against the architecture", function()
-    refused("option 'syntax': x86_64 has att and intel, not 'nasm'",
+    refused("syntax 'nasm' (expected att or intel)",
       asm.x86_64, "nop", { syntax = "nasm" })
-    refused("option 'syntax': arm64 has one syntax, not 'att'", asm.arm64,
+    refused("syntax 'att' (expected arm64)", asm.arm64,
       "nop", { syntax = "att" })
-    refused("option 'syntax' is for text, not for a function", asm.x86_64,
+    refused("syntax is for text, not for a function", asm.x86_64,
       function() end, { syntax = "intel" })
   end)
 

@@ -3,6 +3,7 @@
 --- The engine is GNU as, in a child process; the object it writes is placed and
 --- relocated by kvm.elf.
 
+local check = require "kvm.check"
 local dsl = require "kvm.asm.dsl"
 local flatten = require "kvm.elf.flatten".flatten
 local parse = require "kvm.elf.parse"
@@ -26,81 +27,26 @@ local M = {}
 ---@field syntax? "att"|"intel" x86 only; "att" by default
 ---@field name? string what to call the text in messages, such as a file name
 
-local function fail(format, ...)
-  local position = source.position()
-  error((position and position .. ": " or "") .. format:format(...), 0)
+local symbols = check.named("integer")
+
+-- The shape of a target's options.
+local function shape_of(target)
+  local syntaxes = {}
+  for name in pairs(target.syntaxes) do syntaxes[#syntaxes + 1] = name end
+  table.sort(syntaxes)
+  return { origin = "integer", name = "string", symbols = symbols,
+           syntax = syntaxes }
 end
 
-local function bad_argument(number, name, format, ...)
-  fail("bad argument #%d to '%s' (%s)", number, name, format:format(...))
-end
-
-local function typename(value)
-  return math.type(value) or type(value)
-end
-
-local checks = {}
-
-function checks.origin(value)
-  local origin = type(value) == "number" and math.tointeger(value)
-  if not origin then
-    return nil, "integer expected, got " .. (type(value) == "number"
-      and tostring(value) or type(value))
-  end
-  return origin
-end
-
-function checks.name(value)
-  if type(value) == "string" then return value end
-  return nil, "string expected, got " .. typename(value)
-end
-
-function checks.symbols(value)
-  if type(value) ~= "table" then
-    return nil, "table expected, got " .. typename(value)
-  end
-  local symbols = {}
-  for name, address in pairs(value) do
-    if type(name) ~= "string" then
-      return nil, ("a name is a %s, not a string"):format(typename(name))
-    end
-    symbols[name] = type(address) == "number" and math.tointeger(address)
-    if not symbols[name] then
-      return nil, ("%s: integer expected, got %s"):format(name,
-        typename(address))
-    end
-  end
-  return symbols
-end
-
-function checks.syntax(value, target)
-  if target.syntaxes[value] then return value end
-  local known = {}
-  for name in pairs(target.syntaxes) do known[#known + 1] = name end
-  table.sort(known)
-  return nil, ("%s has %s, not %s"):format(target.name,
-    #known == 1 and "one syntax" or table.concat(known, " and "),
-    type(value) == "string" and "'" .. value .. "'" or typename(value))
-end
-
-local option_names = "origin, symbols, syntax, name"
-
-local function check_options(number, name, target, options)
-  if options ~= nil and type(options) ~= "table" then
-    bad_argument(number, name, "table expected, got %s", typename(options))
-  end
-  local checked = { origin = 0, symbols = {}, syntax = target.syntax }
-  for key, value in pairs(options or {}) do
-    local check = checks[key]
-    if not check then
-      bad_argument(number, name, "unknown option '%s': there are %s",
-        tostring(key), option_names)
-    end
-    local objection
-    checked[key], objection = check(value, target)
-    if objection then
-      bad_argument(number, name, "option '%s': %s", key, objection)
-    end
+-- The options with their defaults.
+local function checked_options(number, name, target, options)
+  local checked = check.options(number, name, options, shape_of(target))
+  checked.origin = checked.origin or 0
+  checked.syntax = checked.syntax or target.syntax
+  local given = checked.symbols or {}
+  checked.symbols = {}
+  for symbol, address in pairs(given) do
+    checked.symbols[symbol] = math.tointeger(address)
   end
   return checked
 end
@@ -131,20 +77,17 @@ end
 
 -- `number` is the position of the text among the arguments of `name`.
 local function assemble(name, number, target, text, options, ...)
-  if select("#", ...) > 0 then
-    bad_argument(number + 2, name, "no value expected")
-  end
-  local checked = check_options(number + 1, name, target, options)
+  check.surplus(number + 1, name, ...)
+  local checked = checked_options(number + 1, name, target, options)
   if type(text) == "function" then
     if options and options.syntax then
-      bad_argument(number + 1, name,
-        "option 'syntax' is for text, not for a function")
+      check.bad(number + 1, name, "syntax is for text, not for a function")
     end
     checked.syntax = target.flavour.syntax
     text, checked.positions = dsl.render(target.flavour, text)
   elseif type(text) ~= "string" then
-    bad_argument(number, name, "string or function expected, got %s",
-      typename(text))
+    check.bad(number, name, "text: string or function expected, got %s",
+      check.show(text))
   end
   local result, faults = translate(target, text, checked)
   if not result then error(report.message(faults, text, checked), 0) end
@@ -163,9 +106,8 @@ end
 function M.assemble(arch, text, options, ...)
   local target = type(arch) == "string" and targets.by_name[arch]
   if not target then
-    bad_argument(1, "assemble", "unknown architecture %s: there are %s",
-      type(arch) == "string" and "'" .. arch .. "'" or typename(arch),
-      table.concat(targets.names, ", "))
+    check.bad(1, "assemble", "%s",
+      check.unknown("architecture", arch, targets.names))
   end
   return assemble("assemble", 2, target, text, options, ...)
 end

@@ -2,6 +2,7 @@
 -- Operands of the DSL: values that stand for a piece of assembly text, and
 -- that can be added up to addresses: ptr[rbx + rcx*8 + 16].
 
+local check = require "kvm.check"
 local source = require "kvm.asm.source"
 
 source.hide()
@@ -13,10 +14,7 @@ local TEXT, TERMS, OFFSET = {}, {}, {}
 local private = { [TEXT] = true, [TERMS] = true, [OFFSET] = true }
 
 --- Raise an error at the script's line.
-function M.fail(format, ...)
-  local position = source.position()
-  error((position and position .. ": " or "") .. format:format(...), 0)
-end
+M.fail = check.fail
 
 local fail = M.fail
 
