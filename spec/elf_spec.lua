@@ -386,33 +386,36 @@ end)
 
 describe("elf arguments", function()
   it("have the right type", function()
-    refused("bad argument #1 to 'parse' (string expected, got nil)", elf.parse)
-    refused("bad argument #1 to 'load' (string expected, got table)",
+    refused("bad argument #1 to 'parse' (bytes: string expected, got nil)",
+      elf.parse)
+    refused("bad argument #1 to 'load' (bytes: string expected, got table)",
       elf.load, {})
-    refused("bad argument #2 to 'load' (table expected, got number)",
+    refused("bad argument #2 to 'load' (options: table expected, got 1)",
       elf.load, "", 1)
-    refused("bad argument #1 to 'flatten' (an image expected, got number)",
+    refused("bad argument #1 to 'flatten' (an image expected, got 1)",
       elf.flatten, 1)
-    refused("bad argument #2 to 'flatten' (integer expected, got float)",
+    refused("bad argument #2 to 'flatten' (origin: integer expected, got 0.5)",
       elf.flatten, { segments = {} }, 0.5)
   end)
 
   it("are not too many", function()
-    refused("bad argument #2 to 'parse' (no value expected)", elf.parse, "", 1)
-    refused("bad argument #3 to 'load' (no value expected)", elf.load, "",
-      nil, 1)
-    refused("bad argument #3 to 'flatten' (no value expected)", elf.flatten,
-      { segments = {} }, 0, 1)
+    refused("bad argument #2 to 'parse' (surplus argument: at most 1)",
+      elf.parse, "", 1)
+    refused("bad argument #3 to 'load' (surplus argument: at most 2)",
+      elf.load, "", nil, 1)
+    refused("bad argument #3 to 'flatten' (surplus argument: at most 2)",
+      elf.flatten, { segments = {} }, 0, 1)
   end)
 
   it("are known options of the right type", function()
-    refused("bad argument #2 to 'load' (unknown option 'origin')", elf.load,
-      "", { origin = 1 })
-    refused("option 'base': integer expected, got string", elf.load, "",
+    refused("bad argument #2 to 'load' (unknown option 'origin' (there are "
+      .. "base, relocate and symbols))", elf.load, "",
+      { origin = 1 })
+    refused("base: integer expected, got '1'", elf.load, "",
       { base = "1" })
-    refused("option 'relocate': boolean expected, got integer", elf.load, "",
+    refused("relocate: boolean expected, got 1", elf.load, "",
       { relocate = 1 })
-    refused("option 'symbols': table of name = integer expected", elf.load,
+    refused("symbols.a: integer expected, got 'b'", elf.load,
       "", { symbols = { a = "b" } })
   end)
 

@@ -4,6 +4,7 @@
 --- file or a guest, and no input can make it do more than work in proportion to
 --- the input's size.
 
+local check = require "kvm.check"
 local parse = require "kvm.elf.parse"
 local place = require "kvm.elf.place"
 local load_ = require "kvm.elf.load"
@@ -94,76 +95,34 @@ local M = {}
 ---@field segments kvm.elf.segment[] in the order of their vaddr
 ---@field symbols table<string, integer> absolute values
 
-local function bad_argument(level, number, name, format, ...)
-  error(("bad argument #%d to '%s' (%s)"):format(number, name,
-    format:format(...)), level + 1)
-end
-
--- Run a step; a problem of the file is an error at the caller's line.
+-- Run a step; a problem of the file is an error at the script's line.
 local function attempt(step, ...)
   local ok, result, extra = pcall(step, ...)
   if ok then return result, extra end
-  if problem.is(result) then error("elf: " .. result.message, 3) end
+  if problem.is(result) then check.fail("elf: %s", result.message) end
   error(result, 0)
-end
-
-local function check_bytes(name, bytes)
-  if type(bytes) ~= "string" then
-    bad_argument(3, 1, name, "string expected, got %s", type(bytes))
-  end
 end
 
 local function check_object(name, object)
   if type(object) ~= "table" or type(object.sections) ~= "table"
     or type(object.bytes) ~= "string" then
-    bad_argument(3, 1, name, "what elf.parse returned expected, got %s",
-      type(object))
+    check.bad(1, name, "what elf.parse returned expected, got %s",
+      check.show(object))
   end
 end
 
-local function is_symbols(value)
-  if type(value) ~= "table" then return false end
-  for name, address in pairs(value) do
-    if type(name) ~= "string" or math.type(address) ~= "integer" then
-      return false
-    end
-  end
-  return true
-end
-
-local kinds = {
-  integer = function(value) return math.type(value) == "integer" end,
-  boolean = function(value) return type(value) == "boolean" end,
-  ["table of name = integer"] = is_symbols,
-}
-
--- Check the options table at argument #2: every name known, every type right.
-local function check_options(name, options, known)
-  if options == nil then return {} end
-  if type(options) ~= "table" then
-    bad_argument(3, 2, name, "table expected, got %s", type(options))
-  end
-  for key, value in pairs(options) do
-    local kind = known[key]
-    if not kind then
-      bad_argument(3, 2, name, "unknown option '%s'", tostring(key))
-    elseif not kinds[kind](value) then
-      bad_argument(3, 2, name, "option '%s': %s expected, got %s", key, kind,
-        math.type(value) or type(value))
-    end
-  end
-  return options
-end
+local symbols = check.named("integer")
+local PLACE <const> = { origin = "integer", symbols = symbols }
+local LOAD <const> = { base = "integer", symbols = symbols,
+                       relocate = "boolean" }
 
 --- Read an ELF file into tables, without placing anything.
 --- Usage: `for _, s in ipairs(elf.parse(bytes).sections) do print(s.name) end`
 ---@param bytes string the whole file
 ---@return kvm.elf.object
 function M.parse(bytes, ...)
-  check_bytes("parse", bytes)
-  if select("#", ...) > 0 then
-    bad_argument(2, 2, "parse", "no value expected")
-  end
+  check.argument(1, "parse", "bytes", "string", bytes)
+  check.surplus(1, "parse", ...)
   local object = attempt(parse.object, bytes)
   return object
 end
@@ -177,13 +136,10 @@ end
 ---@return kvm.elf.image
 function M.place(object, options, ...)
   check_object("place", object)
-  options = check_options("place", options,
-    { origin = "integer", symbols = "table of name = integer" })
-  if select("#", ...) > 0 then
-    bad_argument(2, 3, "place", "no value expected")
-  end
+  options = check.options(2, "place", options, PLACE)
+  check.surplus(2, "place", ...)
   if object.header.type ~= "rel" then
-    bad_argument(2, 1, "place", "a relocatable object expected, got type %s",
+    check.bad(1, "place", "a relocatable object expected, got type %s",
       object.header.type)
   end
   local image = attempt(place.place, object, options.origin or 0,
@@ -217,12 +173,9 @@ end
 ---@param options? kvm.elf.load_options
 ---@return kvm.elf.image
 function M.load(bytes, options, ...)
-  check_bytes("load", bytes)
-  options = check_options("load", options, { base = "integer",
-    symbols = "table of name = integer", relocate = "boolean" })
-  if select("#", ...) > 0 then
-    bad_argument(2, 3, "load", "no value expected")
-  end
+  check.argument(1, "load", "bytes", "string", bytes)
+  options = check.options(2, "load", options, LOAD)
+  check.surplus(2, "load", ...)
   local image = attempt(load_any, bytes, options)
   return image
 end
@@ -237,13 +190,10 @@ end
 ---@return integer gpa
 function M.flatten(image, origin, ...)
   if type(image) ~= "table" or type(image.segments) ~= "table" then
-    bad_argument(2, 1, "flatten", "an image expected, got %s", type(image))
-  elseif origin ~= nil and math.type(origin) ~= "integer" then
-    bad_argument(2, 2, "flatten", "integer expected, got %s",
-      math.type(origin) or type(origin))
-  elseif select("#", ...) > 0 then
-    bad_argument(2, 3, "flatten", "no value expected")
+    check.bad(1, "flatten", "an image expected, got %s", check.show(image))
   end
+  origin = check.optional(2, "flatten", "origin", "integer", origin)
+  check.surplus(2, "flatten", ...)
   local bytes, gpa = attempt(flatten.flatten, image, origin)
   return bytes, gpa
 end
