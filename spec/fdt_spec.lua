@@ -218,18 +218,20 @@ describe("fdt.build", function()
       { reservations = { { 0x1000, 0 } } })
     fails("memory reservation 1, .* goes beyond 64 bits", fdt.build, {},
       { reservations = { { -1, 2 } } })
-    fails("the boot CPU id %-1 is not", fdt.build, {}, { boot_cpuid = -1 })
-    fails("the boot CPU id 4294967296 is not", fdt.build, {},
+    fails("boot_cpuid %-1 does not fit in 32 bits", fdt.build, {},
+      { boot_cpuid = -1 })
+    fails("boot_cpuid 0x100000000 does not fit", fdt.build, {},
       { boot_cpuid = 1 << 32 })
   end)
 
   it("refuses what is no tree and no option", function()
     fails("a tree is a table, not a nil", fdt.build)
     fails("a tree is a table, not a value", fdt.build, fdt.u32(1))
-    fails("unknown option 'symbol'", fdt.build, {}, { symbol = true })
-    fails("the option 'symbols' is a boolean, not a number", fdt.build, {},
+    fails("unknown option 'symbol' %(did you mean 'symbols'%?", fdt.build, {},
+      { symbol = true })
+    fails("symbols: boolean expected, got 1", fdt.build, {},
       { symbols = 1 })
-    fails("options are a table, not a string", fdt.build, {}, "x")
+    fails("options: table expected, got 'x'", fdt.build, {}, "x")
   end)
 end)
 

@@ -88,8 +88,8 @@ describe("the reader of blobs", function()
       end)
     fails("not a device tree blob: begins with 0x7f454c46", fdt.parse,
       "\x7fELF" .. ("\0"):rep(64))
-    fails("a blob is a string, not a nil", fdt.parse)
-    fails("a blob is a string, not a number", fdt.parse, 1)
+    fails("blob: string expected, got nil", fdt.parse)
+    fails("blob: string expected, got 1", fdt.parse, 1)
     fails("string expected, got table", core.read, {})
   end)
 

@@ -16,6 +16,7 @@
 --- a table under its name, or a table with a name in the list part, where order
 --- matters. Names may carry labels as in device tree source.
 
+local args = require "kvm.check"
 local check = require "kvm.fdt.check"
 local dts = require "kvm.fdt.dts"
 local fail = require "kvm.fdt.fail"
@@ -48,30 +49,13 @@ local function call(f, ...)
   return a, b, c
 end
 
-local OPTIONS = {
+local OPTIONS <const> = {
   strict = "boolean", symbols = "boolean", overlay = "boolean",
-  boot_cpuid = "number", reservations = "table",
+  boot_cpuid = args.bits(32), reservations = "table",
 }
 
-local function check_options(opts)
-  if opts ~= nil and type(opts) ~= "table" then
-    fail("options are a table, not a %s", type(opts))
-  end
-  for name, x in pairs(opts or {}) do
-    if not OPTIONS[name] then
-      fail("unknown option '%s'", tostring(name))
-    elseif type(x) ~= OPTIONS[name] then
-      fail("the option '%s' is a %s, not a %s", name, OPTIONS[name], type(x))
-    end
-  end
-  return opts or {}
-end
-
-local function check_blob(blob)
-  if type(blob) ~= "string" then
-    fail("a blob is a string, not a %s", type(blob))
-  end
-  return blob
+local function check_blob(n, fn, blob)
+  return args.argument(n, fn, "blob", "string", blob)
 end
 
 -- Reservations and boot CPU ---------------------------------------------------
@@ -109,7 +93,7 @@ end
 ---@param opts? {reservations: integer[][]?, boot_cpuid: integer?}
 ---@return kvm.fdt.node
 function M.tree(t, opts)
-  opts = check_options(opts)
+  opts = args.options(2, "tree", opts, OPTIONS)
   if type(t) ~= "table" or value.is(t) then
     fail("a tree is a table, not a %s", value.is(t) and "value" or type(t))
   end
@@ -157,7 +141,7 @@ end
 ---@param opts? table
 ---@return string
 function M.build(t, opts)
-  opts = check_options(opts)
+  opts = args.options(2, "build", opts, OPTIONS)
   local tree = checked(t, opts)
   local header = tree:header()
   return (call(core.write, resolve.raw(tree, opts), header.reservations,
@@ -169,7 +153,7 @@ end
 ---@param blob string
 ---@return kvm.fdt.node
 function M.parse(blob)
-  local raw, reservations, boot_cpuid = call(core.read, check_blob(blob))
+  local raw, reservations, boot_cpuid = call(core.read, check_blob(1, "parse", blob))
   local tree = node.of_raw(raw)
   tree:header().reservations = reservations
   tree:header().boot_cpuid = boot_cpuid
@@ -182,7 +166,7 @@ end
 ---@param opts? table
 ---@return string
 function M.dts(t, opts)
-  opts = check_options(opts)
+  opts = args.options(2, "dts", opts, OPTIONS)
   return dts.tree(checked(t, opts), opts)
 end
 
@@ -193,7 +177,8 @@ end
 ---@param overlay string a blob
 ---@return string
 function M.apply_overlay(base, overlay)
-  return (call(core.overlay, check_blob(base), check_blob(overlay)))
+  return (call(core.overlay, check_blob(1, "apply_overlay", base),
+    check_blob(2, "apply_overlay", overlay)))
 end
 
 return M
