@@ -36,14 +36,16 @@ describe("kvm.calltree", function()
       assert.is_false(ok)
       assert.matches(message, problem)
     end
-    refuses "#1 to 'calltree' %(function expected, got nil%)"
-    refuses("no option 'dept': depth, hide", print, { dept = 1 })
+    refuses "#1 to 'calltree' %(f: function expected, got nil%)"
+    refuses("unknown option 'dept' %(did you mean 'depth'%?", print,
+      { dept = 1 })
     refuses("depth: positive integer expected, got 0", print, { depth = 0 })
     refuses("hide: name or list of names expected, got true", print,
       { hide = true })
-    refuses("only: no group 'kvn'", print, { only = "kvn" })
+    refuses("only 'kvn' %(expected files, interrupts, kvm, ", print,
+      { only = "kvn" })
     assert.error_matches(function() calltree.open { min_ns = "a" } end,
-      "'open' %(min_ns: positive integer expected, got a%)")
+      "'open' %(min_ns: positive integer expected, got 'a'%)")
   end)
 end)
 
@@ -80,7 +82,7 @@ KVM_RUN(vcpu 5) = 0
     assert.equal(2, #all[2].tree[1].children)
     assert.is_nil(all:filter {}:called().mutex_unlock)
     assert.error_matches(function() all:filter { dept = 1 } end,
-      "'filter' %(no option 'dept'")
+      "'filter' %(unknown option 'dept'")
   end)
 
   it("finds ioctls and functions", function()

@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --- Which functions of a call tree are shown. Pure: trees in, trees out.
 
+local check = require "kvm.check"
+
 local M = {}
 
 ---What can be named instead of single functions. `*` and `?` mean what they

@@ -9,6 +9,7 @@
 ---
 ---     kvmlua --calltree script.lua         the trees of a script, on stderr
 ---     kvmlua --calltree=FILE script.lua    a JSON object a line, to FILE
+local check = require "kvm.check"
 local filter = require "kvm.calltree.filter"
 local options = require "kvm.calltree.options"
 local trace = require "kvm.trace"
@@ -57,10 +58,11 @@ local CONTAINER <const> = "kvm.calltree: the kernel recorded none of these "
 ---Usage: `print(recorder:take())`
 ---@return kvm.calltree.trees
 function Recorder:take()
+  check.method("take", Recorder.__name, self)
   local list = trees.new(self.steps)
   self.steps = {}
-  if self.problem then error("kvm.calltree: " .. self.problem, 2) end
-  if #list > 0 and not self.seen then error(CONTAINER, 2) end
+  if self.problem then check.fail("kvm.calltree: %s", self.problem) end
+  if #list > 0 and not self.seen then check.fail("%s", CONTAINER) end
   return list
 end
 
@@ -68,6 +70,7 @@ end
 ---nothing.
 ---Usage: `recorder:close()`
 function Recorder:close()
+  check.method("close", Recorder.__name, self)
   trace.stop(self.hear)
   self.tracer:close()
 end
@@ -77,7 +80,7 @@ Recorder.__close = Recorder.close
 local function start(opts, listener)
   local ok, started = pcall(tracer.start, { depth = opts.depth,
     buffer_kb = opts.buffer_kb, functions = opts.functions or opts.only })
-  if not ok then error("kvm.calltree: " .. tostring(started), 3) end
+  if not ok then check.fail("kvm.calltree: %s", started) end
   local recorder = setmetatable({ tracer = started, steps = {} }, Recorder)
   recorder.listener = listener or function(step)
     table.insert(recorder.steps, step)
@@ -97,7 +100,7 @@ end
 ---@return kvm.calltree.recorder
 ---Raises what is missing: tracefs, its function_graph tracer, or root.
 function M.open(opts)
-  return start(options.check(opts or {}, "open"))
+  return start(options.check(1, "open", opts))
 end
 
 ---Calls a function and records each ioctl in it: the trees, then what the
@@ -108,11 +111,8 @@ end
 ---@return kvm.calltree.trees
 ---Raises what is missing (see open), and what the function raises.
 function M.record(f, opts)
-  if type(f) ~= "function" then
-    error(("bad argument #1 to 'calltree' (function expected, got %s)"):format(
-      type(f)), 2)
-  end
-  local recorder <close> = start(options.check(opts or {}, "calltree"))
+  check.argument(1, "calltree", "f", "function", f)
+  local recorder <close> = start(options.check(2, "calltree", opts))
   local results = table.pack(f())
   return recorder:take(), table.unpack(results, 1, results.n)
 end

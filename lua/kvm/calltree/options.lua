@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The options of kvm.calltree, checked.
+local check = require "kvm.check"
 local filter = require "kvm.calltree.filter"
 
 local M = {}
@@ -7,39 +8,44 @@ local M = {}
 ---@class kvm.calltree.options: kvm.calltree.filter
 ---@field buffer_kb? integer of the kernel's buffer for each CPU, in KiB
 
-local OPTIONS <const> = { depth = "integer", hide = "list", only = "string",
-  functions = "list", min_ns = "integer", buffer_kb = "integer" }
-
-local function fits(kind, value)
-  if kind == "integer" then
-    return math.type(value) == "integer" and value > 0
+local function positive(name, value)
+  if math.type(value) ~= "integer" or value < 1 then
+    return ("%s: positive integer expected, got %s"):format(name,
+      check.show(value))
   end
-  return type(value) == "string" or kind == "list"
-    and (type(value) == "table" or value == false)
 end
 
----The options; raises for the caller of who calls this what is wrong with them.
----Usage: `options.check({ depth = 3 }, "calltree")`
----@param options table
----@param who string the function that was given them
+local function names(name, value)
+  if type(value) == "string" then return nil end
+  return check.list("string", "name or list of names")(name, value)
+end
+
+local function hidden(name, value)
+  return value ~= false and names(name, value) or nil
+end
+
+local groups = {}
+for name in pairs(filter.groups) do groups[#groups + 1] = name end
+table.sort(groups)
+
+local FILTER <const> = { depth = positive, hide = hidden, only = groups,
+                         functions = names, min_ns = positive }
+local OPTIONS <const> = { buffer_kb = positive }
+for name, kind in pairs(FILTER) do OPTIONS[name] = kind end
+
+---The options of a recording, checked: the n-th argument of fn.
+---@param n integer
+---@param fn string
+---@param options? table
 ---@return kvm.calltree.options
-function M.check(options, who)
-  for name, value in pairs(options) do
-    local kind = OPTIONS[name]
-    if not kind then
-      error(("bad argument to '%s' (no option '%s': depth, hide, only, "
-        .. "functions, min_ns, buffer_kb)"):format(who, tostring(name)), 3)
-    elseif not fits(kind, value) then
-      error(("bad argument to '%s' (%s: %s expected, got %s)"):format(who, name,
-        kind == "integer" and "positive integer" or kind == "list"
-        and "name or list of names" or "name", tostring(value)), 3)
-    end
-  end
-  if options.only and not filter.groups[options.only] then
-    error(("bad argument to '%s' (only: no group '%s')"):format(who,
-      options.only), 3)
-  end
-  return options
+function M.check(n, fn, options)
+  return check.options(n, fn, options, OPTIONS)
+end
+
+---The same for those of a filter.
+---@return kvm.calltree.filter
+function M.filter(n, fn, options)
+  return check.options(n, fn, options, FILTER)
 end
 
 return M

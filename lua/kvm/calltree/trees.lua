@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 --- Recorded call trees, as a value: filtered, searched, printed, as JSON.
+local check = require "kvm.check"
 local filter = require "kvm.calltree.filter"
 local printer = require "kvm.calltree.print"
 
@@ -97,6 +98,7 @@ end
 ---Usage: `io.open("trees.json", "w"):write(trees:json())`
 ---@return string
 function Trees:json()
+  check.method("json", Trees.__name, self)
   local list = {}
   for i, step in ipairs(self) do
     list[i] = require "kvm.json".encode(M.plain(step))
@@ -109,7 +111,8 @@ end
 ---@param options kvm.calltree.filter
 ---@return kvm.calltree.trees
 function Trees:filter(options)
-  require "kvm.calltree.options".check(options, "filter")
+  check.method("filter", Trees.__name, self)
+  options = require "kvm.calltree.options".filter(1, "filter", options)
   local kept = setmetatable({}, Trees)
   for i, step in ipairs(self) do
     kept[i] = { name = step.name, title = step.title, call = step.call,
@@ -123,6 +126,8 @@ end
 ---@param name string
 ---@return kvm.calltree.trees
 function Trees:of(name)
+  check.method("of", Trees.__name, self)
+  check.argument(1, "of", "name", "string", name)
   local kept = setmetatable({}, Trees)
   for _, step in ipairs(self) do
     if step.name == name then kept[#kept + 1] = step end
@@ -134,6 +139,7 @@ end
 ---Usage: `assert(trees:called().kvm_arch_init_vm)`
 ---@return table<string, kvm.calltree.node>
 function Trees:called()
+  check.method("called", Trees.__name, self)
   local found = {}
   local function visit(calls)
     for _, call in ipairs(calls) do
@@ -149,6 +155,9 @@ end
 ---Usage: `local list = trees.new { step }`
 ---@param steps kvm.calltree.step[]
 ---@return kvm.calltree.trees
-function M.new(steps) return setmetatable(steps, Trees) end
+function M.new(steps)
+  check.argument(1, "new", "steps", "table", steps)
+  return setmetatable(steps, Trees)
+end
 
 return M
