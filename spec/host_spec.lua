@@ -72,11 +72,11 @@ describe("kvm.host()", function()
     local where = debug.getinfo(1, "Sl")
     local ok, err = pcall(function() kvm.host():can "fly" end)
     assert.is_false(ok)
-    assert.equal(("%s:%d: bad argument #1 to 'can' (no question 'fly': "
-      .. "kvm.host().questions lists them)"):format(where.short_src,
-      where.currentline + 1), err)
-    raises("no question 'nil'", kvm.host().can, kvm.host())
-    raises("no question 'table", kvm.host().can, kvm.host(), {})
+    local start = ("%s:%d: bad argument #1 to 'can' (unknown question 'fly' "
+      .. "("):format(where.short_src, where.currentline + 1)
+    assert.equal(start, err:sub(1, #start))
+    raises("unknown question 'nil'", kvm.host().can, kvm.host())
+    raises("unknown question 'table'", kvm.host().can, kvm.host(), {})
   end)
 
   it("gives all answers at once", function()

@@ -6,6 +6,7 @@
 ---     print(host.backend)                       --> svm
 ---     print(host:can "software_breakpoints")    --> true
 ---     print(host:can "ring0_avx")               --> false   internal_error ...
+local check = require "kvm.check"
 local core = require "kvm.core"
 
 local M = {}
@@ -35,11 +36,10 @@ end
 ---@return boolean
 ---@return string? reason
 function Host:can(name)
+  check.method("can", Host.__name, self)
   local probe = arch.probes[name]
-  if not probe then
-    error(("bad argument #1 to 'can' (no question '%s': kvm.host().questions "
-      .. "lists them)"):format(tostring(name)), 2)
-  end
+    or check.bad(1, "can", "%s", check.unknown("question", name,
+      self.questions))
   self.answers[name] = self.answers[name] or ask(probe)
   return table.unpack(self.answers[name], 1, 2)
 end
@@ -48,6 +48,7 @@ end
 ---Usage: `for name, answer in pairs(host:behaviour()) do print(name, answer) end`
 ---@return table<string, boolean|string>
 function Host:behaviour()
+  check.method("behaviour", Host.__name, self)
   local found = {}
   for _, name in ipairs(self.questions) do
     local yes, reason = self:can(name)
