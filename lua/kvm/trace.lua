@@ -4,6 +4,7 @@
 ---
 ---     kvmlua --trace script.lua                 text, to standard error
 ---     kvmlua --trace=FILE script.lua            a JSON object a line, to FILE
+local check = require "kvm.check"
 local core = require "kvm.core"
 
 local M = {}
@@ -63,6 +64,7 @@ end
 ---Usage: `trace.listen(function(event) print(event.name, event.ns) end)`
 ---@param listener fun(event: kvm.trace.event)
 function M.listen(listener)
+  check.argument(1, "listen", "listener", "function", listener)
   listeners = table.move(listeners, 1, #listeners, 1, {})
   table.insert(listeners, listener)
   core.trace(tell)
@@ -72,6 +74,7 @@ end
 ---Usage: `trace.stop()`
 ---@param listener? fun(event: kvm.trace.event)
 function M.stop(listener)
+  check.optional(1, "stop", "listener", "function", listener)
   local left = {}
   for _, other in ipairs(listeners) do
     if listener and other ~= listener then left[#left + 1] = other end
@@ -135,11 +138,19 @@ local function exit_text(exit)
   return "  -> " .. table.concat({ exit.reason, table.unpack(names) }, " ")
 end
 
+local EVENT <const> = { "name", "class", "fd", "result", "ns", name = "string",
+  class = "string", fd = "integer", result = "integer", ns = "number",
+  error = "string", exit = "table", struct = "string",
+  args = function() end }
+
 ---An event as one line.
 ---Usage: `trace.listen(function(e) io.stderr:write(trace.format(e), "\n") end)`
 ---@param event kvm.trace.event
 ---@return string
 function M.format(event)
+  check.argument(1, "format", "event", "table", event)
+  local text = check.misfit(event, EVENT, "field")
+  if text then check.bad(1, "format", "event: %s", text) end
   local args = ""
   if event.struct then
     args = ", " .. struct_text(event.args, layouts[event.struct])
@@ -159,6 +170,7 @@ end
 ---@param path? string
 ---Raises when the file cannot be written.
 function M.attach(path)
+  check.optional(1, "attach", "path", "string", path)
   if not path then
     M.listen(function(e) io.stderr:write(M.format(e), "\n") end)
     return

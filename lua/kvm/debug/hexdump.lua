@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Bytes as text, sixteen to a line, as `hexdump -C` prints them.
+local check = require "kvm.check"
+
 local M = {}
 
 local WIDTH = 16
@@ -18,7 +20,8 @@ end
 ---@param start? integer address of the first byte, 0 by default
 ---@return string lines without a newline at the end
 function M.format(bytes, start)
-  start = start or 0
+  check.argument(1, "format", "bytes", "string", bytes)
+  start = check.optional(2, "format", "start", "integer", start) or 0
   local lines, last, squeezed = {}, nil, false
   for at = 1, #bytes, WIDTH do
     local row = bytes:sub(at, at + WIDTH - 1)
