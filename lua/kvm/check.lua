@@ -207,6 +207,13 @@ function M.list(kind, what)
   end
 end
 
+local name_list = M.list("string", "name or list of names")
+
+---A name, or a list of names.
+function M.names(name, value)
+  return type(value) ~= "string" and name_list(name, value) or nil
+end
+
 ---A table of name -> what is of a kind.
 ---@param kind any
 function M.named(kind)
@@ -267,12 +274,23 @@ end
 
 -- ---- arguments --------------------------------------------------------------
 
+-- Whether a value is of a class, or inherits from something that is.
+local function is_a(value, class)
+  while type(value) == "table" or type(value) == "userdata" do
+    local meta = getmetatable(value)
+    if type(meta) ~= "table" then return false end
+    if rawget(meta, "__name") == class then return true end
+    value = rawget(meta, "__index")
+  end
+  return false
+end
+
 ---Checks the object that a method was called on.
 ---@param fn string
 ---@param class string
 ---@param self any
 function M.method(fn, class, self)
-  if class_of(self) == class then return end
+  if is_a(self, class) then return end
   M.fail("calling '%s' on bad self (%s expected, got %s: call it with a colon)",
     fn, class, M.show(self))
 end

@@ -6,24 +6,25 @@ local check = require "kvm.check"
 local M = {}
 
 ---Checks a read.
----@param class string
+---@param class table
 function M.read(class, self, offset, size)
-  if math.type(offset) == "integer" and math.type(size) == "integer" then
+  if getmetatable(self) == class and math.type(offset) == "integer"
+    and math.type(size) == "integer" then
     return
   end
-  check.method("read", class, self)
+  check.method("read", class.__name, self)
   check.argument(1, "read", "offset", "integer", offset)
   check.argument(2, "read", "size", "integer", size)
 end
 
 ---Checks a write.
----@param class string
+---@param class table
 function M.write(class, self, offset, value, size)
-  if math.type(offset) == "integer" and math.type(size) == "integer"
-    and math.type(value) == "integer" then
+  if getmetatable(self) == class and math.type(offset) == "integer"
+    and math.type(size) == "integer" and math.type(value) == "integer" then
     return
   end
-  check.method("write", class, self)
+  check.method("write", class.__name, self)
   check.argument(1, "write", "offset", "integer", offset)
   check.argument(2, "write", "value", "integer", value)
   check.argument(3, "write", "size", "integer", size)

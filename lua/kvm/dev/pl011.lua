@@ -191,7 +191,7 @@ end
 ---@param size integer bytes: 1, 2, 4 or 8
 ---@return integer
 function Uart:read(offset, size)
-  access.read(Uart.__name, self, offset, size)
+  access.read(Uart, self, offset, size)
   return cut(get(self, offset & ~3) >> (offset & 3) * 8, size)
 end
 
@@ -201,7 +201,7 @@ end
 ---@param value integer
 ---@param size integer bytes: 1, 2, 4 or 8
 function Uart:write(offset, value, size)
-  access.write(Uart.__name, self, offset, value, size)
+  access.write(Uart, self, offset, value, size)
   if offset & 3 == 0 then
     put(self, offset, cut(value, size))
   end

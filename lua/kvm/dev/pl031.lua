@@ -66,7 +66,7 @@ end
 ---@param size integer
 ---@return integer
 function Rtc:read(offset, size)
-  access.read(Rtc.__name, self, offset, size)
+  access.read(Rtc, self, offset, size)
   self:poll()
   local values = {
     [DR] = now(self), [MR] = self.match, [LR] = self.load,
@@ -84,7 +84,7 @@ end
 ---@param value integer
 ---@param size integer
 function Rtc:write(offset, value, size)
-  access.write(Rtc.__name, self, offset, value, size)
+  access.write(Rtc, self, offset, value, size)
   value = value & (size < 4 and (1 << size * 8) - 1 or 0xffffffff)
   if offset == MR then
     self.match, self.armed = value, true

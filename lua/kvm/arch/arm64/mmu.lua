@@ -115,6 +115,7 @@ end
 ---@param size integer
 ---@param options? kvm.arch.arm64.tables.mapping
 function Tables:map(va, pa, size, options)
+  check.method("map", Tables.__name, self)
   local g, room = self.geometry, 1 << self.va_bits
   paging.check(g, va, pa, size, function(first, bytes)
     local at = first - self.first
@@ -130,6 +131,7 @@ end
 --- Usage: `vm:write(t.base, t:bytes())`
 ---@return string
 function Tables:bytes()
+  check.method("bytes", Tables.__name, self)
   return paging.bytes(self, function(gpa) return gpa | TABLE | VALID end)
 end
 
@@ -141,6 +143,7 @@ local WALKS <const> = 1 | 1 << 2 | 3 << 4 -- write-back, inner shareable
 ---@param other? kvm.arch.arm64.tables of the other half
 ---@return table<string, integer>
 function Tables:registers(other)
+  check.method("registers", Tables.__name, self)
   local halves = { [self.high] = self }
   if other ~= nil then
     check.argument(1, "registers", "other", Tables.__name, other)

@@ -102,6 +102,7 @@ end
 ---`write` (true); `user` (false): ring 3 may too; `execute` (true); `memory`:
 ---"normal" (default), "device", "noncached" or "writethrough"
 function Tables:map(va, pa, size, options)
+  check.method("map", Tables.__name, self)
   local g = self.geometry
   paging.check(g, va, pa, size, fits(g), g.va_bits)
   options = check.options(4, "map", options, g.map_options)
@@ -116,6 +117,7 @@ end
 ---Usage: `vm:write(0x10000, tables:bytes())`
 ---@return string
 function Tables:bytes()
+  check.method("bytes", Tables.__name, self)
   local pae = self.geometry == modes.pae
   return paging.bytes(self, function(gpa, level, below)
     -- Entries of PAE's top level have no such bits.
@@ -128,6 +130,7 @@ end
 ---Usage: `cpu.regs(tables:registers())`
 ---@return table registers
 function Tables:registers()
+  check.method("registers", Tables.__name, self)
   local g = self.geometry
   local long = g.va_bits > 32
   return {
