@@ -2,6 +2,7 @@
 -- Where nodes are, how they are found, and what their address properties mean.
 -- These are methods of nodes.
 
+local check = require "kvm.check"
 local fail = require "kvm.fdt.fail"
 local names = require "kvm.fdt.names"
 
@@ -14,6 +15,7 @@ local M = {}
 ---Usage: `node:path() --> "/soc/uart@9000000"`
 ---@return string
 function M:path()
+  check.method("path", "kvm.fdt.node", self)
   local parts, node = {}, self
   while node:parent() do
     table.insert(parts, 1, node.name)
@@ -26,6 +28,7 @@ end
 ---Usage: `node:root()`
 ---@return kvm.fdt.node
 function M:root()
+  check.method("root", "kvm.fdt.node", self)
   local node = self
   while node:parent() do
     node = node:parent()
@@ -38,6 +41,7 @@ end
 ---Usage: `for node, level in tree:walk() do print(level, node:path()) end`
 ---@return fun(): kvm.fdt.node?, integer?
 function M:walk()
+  check.method("walk", "kvm.fdt.node", self)
   local list, levels, i = {}, {}, 0
   local function visit(node, level)
     list[#list + 1], levels[#levels + 1] = node, level
@@ -98,6 +102,7 @@ end
 ---@param path string
 ---@return kvm.fdt.node?
 function M:at(path)
+  check.method("at", "kvm.fdt.node", self)
   if type(path) ~= "string" then
     fail("a path is a string, not a %s", type(path))
   end
@@ -119,6 +124,8 @@ end
 ---@param label string
 ---@return kvm.fdt.node?
 function M:by_label(label)
+  check.method("by_label", "kvm.fdt.node", self)
+  check.argument(1, "by_label", "label", "string", label)
   local root = self:root()
   for node in root:walk() do
     for _, other in ipairs(node:labels()) do
@@ -136,6 +143,8 @@ end
 ---@param compatible string
 ---@return kvm.fdt.node[]
 function M:by_compatible(compatible)
+  check.method("by_compatible", "kvm.fdt.node", self)
+  check.argument(1, "by_compatible", "compatible", "string", compatible)
   local list = {}
   for node in self:walk() do
     local bytes = known(node, "compatible")
@@ -151,6 +160,8 @@ end
 ---@param phandle integer
 ---@return kvm.fdt.node?
 function M:by_phandle(phandle)
+  check.method("by_phandle", "kvm.fdt.node", self)
+  phandle = check.argument(1, "by_phandle", "phandle", "integer", phandle)
   for node in self:root():walk() do
     local bytes = known(node, "phandle") or known(node, "linux,phandle")
     if bytes and #bytes == 4 and (">I4"):unpack(bytes) == phandle then
@@ -178,6 +189,7 @@ end
 ---@return integer address
 ---@return integer size
 function M:cell_counts()
+  check.method("cell_counts", "kvm.fdt.node", self)
   return count_of(self, "#address-cells", 2), count_of(self, "#size-cells", 1)
 end
 
@@ -199,6 +211,7 @@ end
 ---Usage: `tree:at("/soc/uart@9000000"):regions()[1].address`
 ---@return {address: integer|integer[], size: integer?}[]
 function M:regions()
+  check.method("regions", "kvm.fdt.node", self)
   local parent, reg, list = self:parent(), self:get "reg", {}
   if not reg or not parent then
     return list

@@ -4,6 +4,7 @@
 --- Methods come first, so a property that is called like one is reached by
 --- node:get(name).
 
+local check = require "kvm.check"
 local dts = require "kvm.fdt.dts"
 local fail = require "kvm.fdt.fail"
 local literal = require "kvm.fdt.literal"
@@ -62,6 +63,7 @@ end
 ---Usage: `node:parent()`
 ---@return kvm.fdt.node?
 function methods:parent()
+  check.method("parent", Node.__name, self)
   return self[STATE].parent
 end
 
@@ -70,6 +72,7 @@ end
 ---Usage: `tree:header().boot_cpuid = 1`
 ---@return {reservations: integer[][], boot_cpuid: integer}
 function methods:header()
+  check.method("header", Node.__name, self)
   local state = self:root()[STATE]
   state.header = state.header or { reservations = {}, boot_cpuid = 0 }
   return state.header
@@ -79,6 +82,7 @@ end
 ---Usage: `tree:at("/soc/uart@9000000"):labels()[1]`
 ---@return string[]
 function methods:labels()
+  check.method("labels", Node.__name, self)
   return table.move(self[STATE].labels, 1, #self[STATE].labels, 1, {})
 end
 
@@ -86,6 +90,7 @@ end
 ---Usage: `for name, value in node:properties() do print(name, value) end`
 ---@return fun(): string?, kvm.fdt.value?
 function methods:properties()
+  check.method("properties", Node.__name, self)
   local state, order, i = self[STATE], {}, 0
   table.move(state.order, 1, #state.order, 1, order)
   return function()
@@ -102,7 +107,9 @@ end
 ---@param name? string
 ---@return kvm.fdt.value?
 function methods:get(path, name)
+  check.method("get", Node.__name, self)
   if not name then
+    check.argument(1, "get", "name", "string", path)
     return self[STATE].values[path]
   end
   local node = self:at(path)
@@ -116,6 +123,7 @@ end
 ---@param x any
 ---@return kvm.fdt.node self
 function methods:set(name, x)
+  check.method("set", Node.__name, self)
   local state = self[STATE]
   local problem = names.problem("property", name)
   if problem then
@@ -145,6 +153,8 @@ end
 ---@param name string
 ---@return boolean
 function methods:delete(name)
+  check.method("delete", Node.__name, self)
+  check.argument(1, "delete", "name", "string", name)
   local state = self[STATE]
   state.values[name] = nil
   return remove_from(state.order, name) ~= nil
@@ -192,6 +202,7 @@ end
 ---@param content? table|kvm.fdt.node a node is copied
 ---@return kvm.fdt.node
 function methods:add(text, content)
+  check.method("add", Node.__name, self)
   return attach(make_filled(self, text, content))
 end
 
@@ -199,6 +210,7 @@ end
 ---Usage: `tree:at("/soc/uart@9000000"):remove()`
 ---@return kvm.fdt.node self now the root of its own tree
 function methods:remove()
+  check.method("remove", Node.__name, self)
   local state = self[STATE]
   if not state.parent then
     fail("the root of a tree cannot be removed")
@@ -215,6 +227,8 @@ end
 ---@param name string
 ---@return kvm.fdt.node?
 function methods:child(name)
+  check.method("child", Node.__name, self)
+  check.argument(1, "child", "name", "string", name)
   return self[STATE].named[name]
 end
 

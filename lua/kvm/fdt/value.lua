@@ -3,6 +3,7 @@
 --- references ({ref =} or {path =}) whose bytes are known when a whole tree is
 --- built.
 
+local check = require "kvm.check"
 local dts = require "kvm.fdt.dts"
 local fail = require "kvm.fdt.fail"
 
@@ -160,6 +161,7 @@ end
 ---@param depth? integer how many lists x is in (0)
 ---@return kvm.fdt.value
 function M.of(x, depth)
+  depth = check.optional(2, "value", "depth", "integer", depth)
   if M.is(x) then
     return x
   elseif type(x) == "number" then
@@ -197,6 +199,7 @@ end
 ---Usage: `if not node.reg:has_references() then print(#node.reg) end`
 ---@return boolean
 function Value:has_references()
+  check.method("has_references", Value.__name, self)
   for _, part in ipairs(self) do
     if type(part) == "table" then
       return true
@@ -209,6 +212,7 @@ end
 ---Usage: `node.reg:bytes()`
 ---@return string
 function Value:bytes()
+  check.method("bytes", Value.__name, self)
   if self:has_references() then
     fail("the value %s has its bytes only in a built tree", tostring(self))
   end
@@ -242,6 +246,7 @@ end
 ---@param index? integer
 ---@return integer?
 function Value:u32(index)
+  check.method("u32", Value.__name, self)
   return one(self, 4, index)
 end
 
@@ -250,6 +255,7 @@ end
 ---@param index? integer
 ---@return integer?
 function Value:u64(index)
+  check.method("u64", Value.__name, self)
   return one(self, 8, index)
 end
 
@@ -257,6 +263,7 @@ end
 ---Usage: `local kind, number, flags = table.unpack(node.interrupts:cells())`
 ---@return integer[]
 function Value:cells()
+  check.method("cells", Value.__name, self)
   return numbers(self, 4)
 end
 
@@ -264,6 +271,7 @@ end
 ---Usage: `node.compatible:strings()[1]`
 ---@return string[]
 function Value:strings()
+  check.method("strings", Value.__name, self)
   local bytes, list = self:bytes(), {}
   if bytes ~= "" and bytes:sub(-1) ~= "\0" then
     fail("the value %s is not a string: it does not end in a NUL",
@@ -279,6 +287,7 @@ end
 ---Usage: `tree:get("/chosen", "bootargs"):str()`
 ---@return string
 function Value:str()
+  check.method("str", Value.__name, self)
   local list = self:strings()
   if #list ~= 1 then
     fail("the value %s holds %d strings, not one", tostring(self), #list)
