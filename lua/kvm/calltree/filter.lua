@@ -63,6 +63,7 @@ end
 ---@param names string|string[]
 ---@return string[]
 function M.globs(names)
+  check.argument(1, "globs", "names", check.names, names)
   local list = {}
   for _, name in ipairs(type(names) == "table" and names or { names }) do
     for _, glob in ipairs(M.groups[name] or { name }) do
@@ -78,6 +79,7 @@ end
 ---@param names string|string[]
 ---@return fun(name: string, module?: string): boolean
 function M.matcher(names)
+  check.argument(1, "matcher", "names", check.names, names)
   local patterns, known = {}, {}
   for i, glob in ipairs(M.globs(names)) do patterns[i] = pattern(glob) end
   local function find(text)
@@ -131,6 +133,17 @@ function apply(call, rules, depth)
   return kept
 end
 
+local NODE <const> = { "name", "children", name = "string",
+  children = "table", module = "string", ns = "number" }
+
+-- A kind: the calls that a tree has first, with what they called unseen.
+local is_calls = check.list(function(name, call)
+  local text = check.problem(name, "table", call)
+  if text then return text end
+  text = check.misfit(call, NODE, "field")
+  return text and name .. ": " .. text
+end, "list of calls")
+
 ---Calls without what a filter takes away. The outermost calls are never taken
 ---away by `functions`.
 ---Usage: `filter.calls(step.tree, { depth = 3, hide = "locking" })`
@@ -138,6 +151,8 @@ end
 ---@param options kvm.calltree.filter
 ---@return kvm.calltree.node[]
 function M.calls(calls, options)
+  check.argument(1, "calls", "calls", is_calls, calls)
+  options = require "kvm.calltree.options".filter(2, "calls", options)
   local hide, kept = options.hide, {}
   if hide == nil then hide = M.hidden end
   local keep = options.functions or options.only

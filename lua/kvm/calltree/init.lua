@@ -38,6 +38,7 @@ Recorder.__index = Recorder
 ---Usage: `recorder:record(event)`
 ---@param event kvm.trace.event
 function Recorder:record(event)
+  check.method("record", Recorder.__name, self)
   local ok, calls, lost = pcall(self.tracer.take, self.tracer)
   if not ok then
     self.problem = self.problem or calls

@@ -15,13 +15,8 @@ local function positive(name, value)
   end
 end
 
-local function names(name, value)
-  if type(value) == "string" then return nil end
-  return check.list("string", "name or list of names")(name, value)
-end
-
 local function hidden(name, value)
-  return value ~= false and names(name, value) or nil
+  return value ~= false and check.names(name, value) or nil
 end
 
 local groups = {}
@@ -29,7 +24,7 @@ for name in pairs(filter.groups) do groups[#groups + 1] = name end
 table.sort(groups)
 
 local FILTER <const> = { depth = positive, hide = hidden, only = groups,
-                         functions = names, min_ns = positive }
+                         functions = check.names, min_ns = positive }
 local OPTIONS <const> = { buffer_kb = positive }
 for name, kind in pairs(FILTER) do OPTIONS[name] = kind end
 
@@ -43,6 +38,9 @@ function M.check(n, fn, options)
 end
 
 ---The same for those of a filter.
+---@param n integer
+---@param fn string
+---@param options? table
 ---@return kvm.calltree.filter
 function M.filter(n, fn, options)
   return check.options(n, fn, options, FILTER)

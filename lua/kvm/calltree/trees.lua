@@ -24,6 +24,24 @@ local LOST <const> = "   (%d events lost: the kernel's buffer was full; "
   .. "buffer_kb = %d makes it larger)"
 local NOTHING <const> = "   (nothing was recorded)"
 
+local STYLE <const> = { times = "boolean", fold = "boolean", note = "function",
+                        indent = check.integer(0, 1000) }
+
+-- A kind: a step, its calls unseen.
+local function is_step(name, step)
+  local text = check.problem(name, "table", step)
+    or check.problem(name .. ".name", "string", step.name)
+    or check.problem(name .. ".tree", "table", step.tree)
+  if text then return text end
+  for i, call in ipairs(step.tree) do
+    local at = ("%s.tree[%d]"):format(name, i)
+    text = check.problem(at, "table", call)
+      or check.problem(at .. ".name", "string", call.name)
+      or check.problem(at .. ".children", "table", call.children)
+    if text then return text end
+  end
+end
+
 local function shape_of(step)
   local shapes = {}
   for i, call in ipairs(step.tree) do shapes[i] = printer.shape(call) end
@@ -38,6 +56,9 @@ end
 ---@param seen table<string, boolean>
 ---@return string[]
 function M.lines(step, style, seen)
+  check.argument(1, "lines", "step", is_step, step)
+  style = check.options(2, "lines", style, STYLE)
+  check.argument(3, "lines", "seen", "table", seen)
   local lines, shape = { step.title or step.name }, shape_of(step)
   if step.lost then lines[2] = LOST:format(step.lost, 16384) end
   if #step.tree == 0 then
@@ -57,7 +78,8 @@ end
 ---@param style? kvm.calltree.style
 ---@return string
 function Trees:text(style)
-  style = style or {}
+  check.method("text", Trees.__name, self)
+  style = check.options(1, "text", style, STYLE)
   local lines, seen, indent = {}, {}, (" "):rep(style.indent or 0)
   for _, step in ipairs(self) do
     for _, line in ipairs(M.lines(step, style, seen)) do
@@ -85,6 +107,7 @@ end
 ---@param step kvm.calltree.step
 ---@return table
 function M.plain(step)
+  check.argument(1, "plain", "step", is_step, step)
   local tree
   for i, call in ipairs(step.tree) do
     tree = tree or {}
@@ -156,7 +179,8 @@ end
 ---@param steps kvm.calltree.step[]
 ---@return kvm.calltree.trees
 function M.new(steps)
-  check.argument(1, "new", "steps", "table", steps)
+  check.argument(1, "new", "steps", check.list(is_step, "list of steps"),
+    steps)
   return setmetatable(steps, Trees)
 end
 

@@ -5,6 +5,8 @@
 --- Which functions a compiler puts into their callers differs between kernels:
 --- `inside` says where one is that has no name of its own in Debian's 6.1 and
 --- 6.12. A spec compares every row with the kernel that it runs on.
+local check = require "kvm.check"
+
 local M = {}
 
 ---@class kvm.calltree.walk.row
@@ -71,6 +73,7 @@ M.rows = {
 ---@param step string
 ---@return kvm.calltree.walk.row[]
 function M.of(step)
+  check.argument(1, "of", "step", "string", step)
   local rows = {}
   for _, row in ipairs(M.rows) do
     if row.step == step then rows[#rows + 1] = row end
@@ -89,7 +92,14 @@ end
 ---@param name string
 ---@return string?
 function M.note(name)
+  check.argument(1, "note", "name", "string", name)
   return renamed[name] and "4.19: " .. renamed[name]
+end
+
+local function is_row(name, row)
+  return check.problem(name, "table", row)
+    or check.problem(name .. ".was", "string", row.was)
+    or row.now ~= nil and check.problem(name .. ".now", "table", row.now) or nil
 end
 
 ---What became of a row's function: its name of today if that was called;
@@ -100,6 +110,8 @@ end
 ---@return string?
 ---@return string? where
 function M.resolve(row, called)
+  check.argument(1, "resolve", "row", is_row, row)
+  check.argument(2, "resolve", "called", "table", called)
   for _, name in ipairs { row.was, table.unpack(row.now or {}) } do
     if called[name] then return name end
   end
@@ -116,6 +128,8 @@ end
 ---@param called table<string, any>
 ---@return string[]
 function M.missing(step, called)
+  check.argument(1, "missing", "step", "string", step)
+  check.argument(2, "missing", "called", "table", called)
   local lines = {}
   for _, row in ipairs(M.of(step)) do
     local name, where = M.resolve(row, called)
