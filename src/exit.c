@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "exit.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "handle.h"
@@ -305,60 +304,6 @@ static int exit_pairs(lua_State *L) {
 
 /* ---- printing ------------------------------------------------------------ */
 
-/* data and *_bytes are bytes; other strings are names. */
-static bool isbytes(const char *name) {
-  return strcmp(name, "data") == 0 || strstr(name, "_bytes") != NULL;
-}
-
-static void addbytes(luaL_Buffer *b, const char *bytes, size_t n) {
-  char text[3];
-  for (size_t i = 0; i < n && i < 24; i++) {
-    snprintf(text, sizeof text, "%02x", (unsigned char)bytes[i]);
-    luaL_addstring(b, text);
-  }
-  if (n > 24) luaL_addstring(b, "...");
-}
-
-static void addinteger(luaL_Buffer *b, long long v) {
-  char text[24];
-  snprintf(text, sizeof text, v >= 0 && v < 10 ? "%lld" : "%#llx", v);
-  luaL_addstring(b, text);
-}
-
-static void addlist(luaL_Buffer *b, int list) {
-  lua_State *L = b->L;
-  lua_Integer n = (lua_Integer)lua_rawlen(L, list);
-  luaL_addchar(b, '[');
-  for (lua_Integer i = 1; i <= n; i++) {
-    if (i > 1) luaL_addchar(b, ' ');
-    lua_rawgeti(L, list, i);
-    lua_Integer element = lua_tointeger(L, -1);
-    lua_pop(L, 1);
-    addinteger(b, element);
-  }
-  luaL_addchar(b, ']');
-}
-
-/* Adds the value at an index, which is none of the buffer's. */
-static void addvalue(luaL_Buffer *b, const char *name, int value) {
-  lua_State *L = b->L;
-  size_t n;
-  const char *s;
-  if (lua_type(L, value) == LUA_TSTRING) {
-    s = lua_tolstring(L, value, &n);
-    if (isbytes(name))
-      addbytes(b, s, n);
-    else
-      luaL_addlstring(b, s, n);
-  } else if (lua_isinteger(L, value)) {
-    addinteger(b, lua_tointeger(L, value));
-  } else if (lua_istable(L, value)) {
-    addlist(b, value);
-  } else {
-    luaL_addstring(b, lua_toboolean(L, value) ? "true" : "false");
-  }
-}
-
 /* What the guest is to be answered is not there yet. */
 static bool isanswer(const struct kl_vcpu *v, const struct kl_exit_field *f) {
   return f->writable && turn(v) != NULL && !iswrite(v);
@@ -389,7 +334,7 @@ static int exit_tostring(lua_State *L) {
     luaL_addchar(&b, ' ');
     luaL_addstring(&b, f->name);
     luaL_addchar(&b, '=');
-    addvalue(&b, f->name, value);
+    kl_addexitvalue(&b, f->name, value);
   }
   luaL_pushresult(&b);
   return 1;

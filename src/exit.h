@@ -98,4 +98,7 @@ void kl_pushexitcopy(lua_State *L, const struct kl_exits *x, int reason,
 void kl_openexitrows(lua_State *L);
 const struct kl_exits *kl_exitrows(lua_State *L);
 
+/* Adds the value at an index, which is none of the buffer's, of a field. */
+void kl_addexitvalue(luaL_Buffer *b, const char *name, int value);
+
 #endif

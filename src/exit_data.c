@@ -5,6 +5,16 @@
 
 #include "exit_row.h"
 
+/* The bytes at the top of the stack. */
+static const char *tobytes(lua_State *L, size_t *n) {
+  if (lua_type(L, -1) != LUA_TSTRING)
+    kl_error(L,
+             "exit.data: a byte string expected, got %s (exit.value takes a "
+             "number)",
+             luaL_typename(L, -1));
+  return lua_tolstring(L, -1, n);
+}
+
 /* ---- MMIO ---------------------------------------------------------------- */
 
 static size_t mmiolen(const struct kvm_run *run) {
@@ -21,12 +31,7 @@ static void getdata(lua_State *L, const unsigned char *page, size_t n) {
 static void setdata(lua_State *L, unsigned char *page, size_t n) {
   struct kvm_run *run = (void *)page;
   size_t given, len = mmiolen(run);
-  if (lua_type(L, -1) != LUA_TSTRING)
-    kl_error(L,
-             "exit.data: a byte string expected, got %s (exit.value takes a "
-             "number)",
-             luaL_typename(L, -1));
-  const char *bytes = lua_tolstring(L, -1, &given);
+  const char *bytes = tobytes(L, &given);
   (void)n;
   if (given != len)
     kl_error(L, "exit.data: %d bytes given, the access has %d", (int)given,
@@ -88,12 +93,7 @@ static void getiodata(lua_State *L, const unsigned char *page,
 static void setiodata(lua_State *L, unsigned char *page, size_t run_size) {
   size_t n, given;
   unsigned char *p = iodata(page, run_size, &n);
-  if (lua_type(L, -1) != LUA_TSTRING)
-    kl_error(L,
-             "exit.data: a byte string expected, got %s (exit.value takes a "
-             "number)",
-             luaL_typename(L, -1));
-  const char *bytes = lua_tolstring(L, -1, &given);
+  const char *bytes = tobytes(L, &given);
   if (p == NULL || given != n)
     kl_error(L, "exit.data: %I bytes given, the access has %I",
              (lua_Integer)given, (lua_Integer)(p != NULL ? n : 0));
