@@ -38,18 +38,10 @@ int kl_failedrun(struct kl_vcpu *v) {
   return KVM_EXIT_MEMORY_FAULT;
 }
 
-/* A vCPU that waits for INIT takes no registers from the page: KVM_RUN leaves
- * before that, and overwrites them there. */
-static bool unsettled(struct kl_vcpu *v) {
-  return !v->has_exited && kl_flushregs(v) < 0;
-}
-
 int kl_watchedrun(lua_State *L, struct kl_vcpu *v) {
-  if (unsettled(v)) return -1;
   if (v->handle.context->stop) v->run->immediate_exit = 1;
   int64_t start = kl_now();
   int r = ioctl(v->handle.fd, KVM_RUN, 0);
-  v->has_exited |= r == 0;
   if (v->handle.context->tracing)
     kl_trace(L, &v->handle, KVM_RUN, (unsigned long)(uintptr_t)v->run, r,
              start);
@@ -65,6 +57,12 @@ static void begin(struct kl_vcpu *v) {
   v->outer = context->running;
   __atomic_signal_fence(__ATOMIC_RELEASE); /* for kvmlua_interrupt */
   context->running = v;
+}
+
+/* A vCPU that waits for INIT takes no registers from the page: KVM_RUN leaves
+ * before that, and overwrites them there. */
+static bool settle(struct kl_vcpu *v) {
+  return v->has_exited || kl_flushregs(v) == 0;
 }
 
 static void end(struct kl_vcpu *v) {
@@ -117,6 +115,7 @@ static KL_HOT int run(lua_State *L, struct kl_vcpu *v, int idx,
   if (v->is_running)
     return kl_error(L, "kvm.vcpu is running already: a handler cannot run "
                        "the vCPU that called it");
+  if (!settle(v)) return failrun(L, v, idx, errno);
   v->run->request_interrupt_window = o.window;
   begin(v);
   bool ok = o.timeout >= 0 || v->has_mask || v->has_user_mask || v->outer
@@ -125,6 +124,7 @@ static KL_HOT int run(lua_State *L, struct kl_vcpu *v, int idx,
   end(v);
   if (!ok) return lua_error(L);
   if (v->last_reason < 0) return failrun(L, v, idx, v->error);
+  v->has_exited |= v->last_reason < KL_R_TIMEOUT && v->last_reason != KL_R_INTR;
   kl_pushexit(L, idx, v);
   return 2;
 }
@@ -207,6 +207,7 @@ int kl_vcpu_complete(lua_State *L) {
   kl_maxargs(L, 1);
   if (v->is_running)
     return kl_error(L, "kvm.vcpu is running: complete it after run returns");
+  if (!settle(v)) return failrun(L, v, 1, errno);
   begin(v); /* nor may a tracer close it */
   v->is_completing = true;
   v->run->immediate_exit = 1;

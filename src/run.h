@@ -7,8 +7,7 @@
 
 #include "internal.h"
 
-/* KVM_RUN when somebody traces it or has stopped it before it began, and of a
- * vCPU that may wait for INIT. */
+/* KVM_RUN when somebody traces it, or has stopped it before it began. */
 int kl_watchedrun(lua_State *L, struct kl_vcpu *v);
 
 /* What a KVM_RUN that failed means: a reason, or -1 with v->error. */
@@ -18,9 +17,8 @@ int kl_failedrun(struct kl_vcpu *v);
  * Pushes nothing, raises nothing. */
 static inline int kl_enter(lua_State *L, struct kl_vcpu *v) {
   const struct kl_context *context = v->handle.context;
-  int r = context->stop | context->tracing | !v->has_exited
-              ? kl_watchedrun(L, v)
-              : ioctl(v->handle.fd, KVM_RUN, 0);
+  int r = context->stop | context->tracing ? kl_watchedrun(L, v)
+                                           : ioctl(v->handle.fd, KVM_RUN, 0);
   if (r != 0) return kl_failedrun(v);
   v->sync_valid = v->run->kvm_valid_regs;
   return (int)v->run->exit_reason;
