@@ -43,7 +43,7 @@
 ---x86-64: the guest executed `hlt`. With an interrupt controller in the kernel the
 ---vCPU waits there instead, and only a timeout or a kick ends that.
 ---KVM_EXIT_HLT.
----Usage: `for reason in cpu:exits() do if reason == "hlt" then break end end`
+---Usage: `if reason == "hlt" then print(cpu.regs) end`
 ---@class kvm.exit.hlt: kvm.exit
 
 ---x86-64: a triple fault, the guest is dead. On AMD the registers have been reset
