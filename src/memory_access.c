@@ -213,7 +213,8 @@ int kl_memory_unpack(lua_State *L) {
     lua_settop(L, 3);
     n = n > rest / 4 ? rest : n * 4;
   }
-  lua_pushinteger(L, lua_tointeger(L, -1) - 1 + (lua_Integer)offset);
-  lua_replace(L, -2);
+  lua_Integer behind = lua_tointeger(L, -1) - 1 + (lua_Integer)offset;
+  lua_pop(L, 1); /* many values leave no room for one more */
+  lua_pushinteger(L, behind);
   return lua_gettop(L) - 3;
 }

@@ -83,13 +83,17 @@ static bool has_row(uint64_t id) {
 
 /* Pushes the kernel's list of ids, as a userdata. */
 static const struct kvm_reg_list *pushids(lua_State *L, struct kl_vcpu *v) {
+  enum { MOST = 1 << 20 };
   uint64_t n = 512;
   for (;;) {
     struct kvm_reg_list *list =
         lua_newuserdatauv(L, sizeof *list + n * sizeof list->reg[0], 0);
     list->n = n;
-    if (kl_ioctl(L, &v->handle, KVM_GET_REG_LIST, list) >= 0) return list;
-    if (errno != E2BIG || list->n <= n)
+    if (kl_ioctl(L, &v->handle, KVM_GET_REG_LIST, list) >= 0) {
+      if (list->n > n) list->n = n;
+      return list;
+    }
+    if (errno != E2BIG || list->n <= n || list->n > MOST)
       kl_fail(L, "KVM_GET_REG_LIST", errno, NULL);
     n = list->n;
     lua_pop(L, 1);
