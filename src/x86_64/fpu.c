@@ -102,8 +102,9 @@ static size_t areasize(lua_State *L, struct kl_vcpu *v) {
   struct kl_handle *vm = &v->vm->handle;
   int least = sizeof(struct kvm_xsave), n;
   kl_x86_xfeatures();
-  /* Nobody is left to ask when the VM is closed: enough for all. */
-  n = vm->fd >= 0 ? kl_extension(L, vm, KVM_CAP_XSAVE2) : (int)host.most;
+  n = vm->fd >= 0 ? kl_extension(L, vm, KVM_CAP_XSAVE2) : 0;
+  /* Nobody to ask, as the VM is closed, or no answer: enough for all. */
+  if (n <= 0) n = (int)host.most;
   return (size_t)(n > least ? n : least);
 }
 
