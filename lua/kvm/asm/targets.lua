@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What each architecture's assembler is called and which options make its
--- encodings right. A new architecture is a row here and one in kvm.elf.
+-- encodings right. A new architecture is a row here, how it writes operands in
+-- kvm.asm.operand, a function in kvm.asm, and its relocations in kvm.elf.
 
 local flavours = require "kvm.asm.operand".flavours
 
