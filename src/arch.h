@@ -83,6 +83,8 @@ struct kl_reg_group {
               void *data);
   int (*write)(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
                const void *data);
+  bool forgets_reads; /* setting it makes KVM lose the answer to a read of the
+                       * guest's that it has not finished yet */
   bool write_through; /* the kernel may refuse values: tell it at once */
   /* Otherwise: does to the struct what the kernel will do to it. NULL: nothing
    */

@@ -146,6 +146,20 @@ uint64_t kl_checkrange(lua_State *L, int idx, const char *what, uint64_t min,
   return v;
 }
 
+lua_Integer kl_checklist(lua_State *L, int idx, const char *what) {
+  idx = lua_absindex(L, idx);
+  lua_Integer n = (lua_Integer)lua_rawlen(L, idx);
+  luaL_checkstack(L, 6, NULL);
+  for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
+    lua_Integer i = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+    if (i >= 1 && i <= n) continue;
+    lua_pop(L, 1);
+    kl_error(L, "%s: a list expected, got a table with the key '%s'", what,
+             luaL_tolstring(L, -1, NULL));
+  }
+  return n;
+}
+
 int64_t kl_checkseconds(lua_State *L, int idx, int arg, const char *what) {
   int is_number;
   lua_Number s = lua_tonumberx(L, idx, &is_number);
@@ -270,7 +284,7 @@ uint64_t kl_toflags(lua_State *L, int idx, const char *group,
     return flagvalue(L, group, what);
   }
   uint64_t flags = 0;
-  lua_Integer n = (lua_Integer)lua_rawlen(L, idx);
+  lua_Integer n = kl_checklist(L, idx, what);
   for (lua_Integer i = 1; i <= n; i++) {
     lua_rawgeti(L, idx, i);
     flags |= flagvalue(L, group, what);

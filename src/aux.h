@@ -71,6 +71,10 @@ void kl_maxargs(lua_State *L, int max);
 uint64_t kl_checkrange(lua_State *L, int idx, const char *what, uint64_t min,
                        uint64_t max);
 
+/* The length of the list at idx; raises for a table with other keys, in which
+ * something would be overlooked. what is used in errors. */
+lua_Integer kl_checklist(lua_State *L, int idx, const char *what);
+
 /* The duration at idx in nanoseconds, given in seconds (0 to 1e9); it is, or is
  * a field of, argument arg. */
 int64_t kl_checkseconds(lua_State *L, int idx, int arg, const char *what);

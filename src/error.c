@@ -103,9 +103,10 @@ static void setstring(lua_State *L, const char *name, const char *value) {
   lua_setfield(L, -2, name);
 }
 
-/* Pushes the error object; args is an index or 0. */
+/* Raises the error object; args is an index or 0. The hint is for an ioctl that
+ * has none of its own. */
 static int fail(lua_State *L, int args, const char *ioctl, int err,
-                const char *format, va_list ap) {
+                const char *otherwise, const char *format, va_list ap) {
   char message[512], buffer[16];
   if (format != NULL)
     vsnprintf(message, sizeof message, format, ap);
@@ -122,6 +123,7 @@ static int fail(lua_State *L, int args, const char *ioctl, int err,
   lua_setfield(L, -2, "errno");
   const char *hint = findhint(kl_arch_hints, ioctl, err);
   if (hint == NULL) hint = findhint(hints, ioctl, err);
+  if (hint == NULL || (otherwise != NULL && err == ENOTTY)) hint = otherwise;
   if (hint != NULL) setstring(L, "hint", hint);
   if (args != 0) {
     lua_pushvalue(L, args);
@@ -136,7 +138,7 @@ static int fail(lua_State *L, int args, const char *ioctl, int err,
 int kl_fail(lua_State *L, const char *ioctl, int err, const char *format, ...) {
   va_list ap;
   va_start(ap, format);
-  fail(L, 0, ioctl, err, format, ap);
+  fail(L, 0, ioctl, err, NULL, format, ap);
   va_end(ap);
   return 0;
 }
@@ -145,9 +147,26 @@ int kl_failargs(lua_State *L, int idx, const char *ioctl, int err,
                 const char *format, ...) {
   va_list ap;
   va_start(ap, format);
-  fail(L, idx, ioctl, err, format, ap);
+  fail(L, idx, ioctl, err, NULL, format, ap);
   va_end(ap);
   return 0;
+}
+
+int kl_failhint(lua_State *L, int idx, const char *ioctl, int err,
+                const char *hint, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  fail(L, idx, ioctl, err, hint, format, ap);
+  va_end(ap);
+  return 0;
+}
+
+int kl_iserror(lua_State *L, int idx) {
+  if (!lua_istable(L, idx) || !lua_getmetatable(L, idx)) return 0;
+  luaL_getmetatable(L, class_name);
+  int same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return same;
 }
 
 static const char *stringfield(lua_State *L, const char *name) {

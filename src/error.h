@@ -22,8 +22,16 @@ int kl_fail(lua_State *L, const char *ioctl, int err, const char *format, ...)
 int kl_failargs(lua_State *L, int idx, const char *ioctl, int err,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* The same with a hint for an ioctl that has none of its own; idx may be 0. */
+int kl_failhint(lua_State *L, int idx, const char *ioctl, int err,
+                const char *hint, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+
 /* "EEXIST" for EEXIST; "E1234" for a number without a name. */
 const char *kl_errname(int err, char buffer[16]);
+
+/* Whether the value at idx is a kvm.error. */
+int kl_iserror(lua_State *L, int idx);
 
 /* Makes the class. [-0, +0] */
 void kl_openerror(lua_State *L);

@@ -304,9 +304,13 @@ static int exit_pairs(lua_State *L) {
 
 /* ---- printing ------------------------------------------------------------ */
 
+bool kl_awaitsanswer(const struct kl_vcpu *v) {
+  return turn(v) != NULL && !iswrite(v);
+}
+
 /* What the guest is to be answered is not there yet. */
 static bool isanswer(const struct kl_vcpu *v, const struct kl_exit_field *f) {
-  return f->writable && turn(v) != NULL && !iswrite(v);
+  return f->writable && kl_awaitsanswer(v);
 }
 
 static int exit_tostring(lua_State *L) {
@@ -362,7 +366,33 @@ void kl_newexit(lua_State *L, struct kl_vcpu *v) {
   lua_setmetatable(L, -2);
 }
 
-/* decode_exit(bytes) -> table: a saved kvm_run page. */
+/* What stands before the payload, in every exit: as a table. [-0, +1] */
+static void pushhead(lua_State *L, const struct kvm_run *run) {
+  lua_createtable(L, 0, 6);
+  lua_pushinteger(L, run->flags);
+  lua_setfield(L, -2, "flags");
+  lua_pushboolean(L, run->if_flag);
+  lua_setfield(L, -2, "if_flag");
+  lua_pushboolean(L, run->ready_for_interrupt_injection);
+  lua_setfield(L, -2, "ready_for_interrupt_injection");
+  lua_pushinteger(L, (lua_Integer)run->cr8);
+  lua_setfield(L, -2, "cr8");
+  lua_pushinteger(L, (lua_Integer)run->apic_base);
+  lua_setfield(L, -2, "apic_base");
+}
+
+/* vcpu:run_page() -> bytes */
+static int vcpu_run_page(lua_State *L) {
+  struct kl_vcpu *v = kl_checkvcpu(L, 1);
+  kl_maxargs(L, 1);
+  lua_pushlstring(L, (const char *)page(v), pagesize(v));
+  return 1;
+}
+
+const luaL_Reg kl_exit_vcpu_methods[] = {{"run_page", vcpu_run_page},
+                                         {NULL, NULL}};
+
+/* decode_exit(bytes) -> exit, head: a saved kvm_run page. */
 static int decode_exit(lua_State *L) {
   size_t n;
   const char *bytes = kl_checklstring(L, 1, &n);
@@ -375,7 +405,8 @@ static int decode_exit(lua_State *L) {
   kl_pushexitcopy(L, kl_exitrows(L), reason, (const unsigned char *)run, n);
   lua_pushinteger(L, run->exit_reason);
   lua_setfield(L, -2, "code");
-  return 1;
+  pushhead(L, run);
+  return 2;
 }
 
 void kl_openexits(lua_State *L) {

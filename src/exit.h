@@ -22,6 +22,8 @@ struct kl_exits {
   const struct kl_exit_field *is_write[KL_REASONS];
 };
 
+extern const luaL_Reg kl_exit_vcpu_methods[];
+
 /* Makes the exit table of the vCPU at the top and pushes it. [-0, +1] */
 void kl_newexit(lua_State *L, struct kl_vcpu *v);
 
@@ -97,6 +99,10 @@ void kl_pushexitcopy(lua_State *L, const struct kl_exits *x, int reason,
 /* Makes and anchors the rows of this state. [-0, +0] */
 void kl_openexitrows(lua_State *L);
 const struct kl_exits *kl_exitrows(lua_State *L);
+
+/* Whether the last exit is a read of the guest's that run() or complete() has
+ * yet to finish with an answer. */
+bool kl_awaitsanswer(const struct kl_vcpu *v);
 
 /* Adds the value at an index, which is none of the buffer's, of a field. */
 void kl_addexitvalue(luaL_Buffer *b, const char *name, int value);

@@ -61,13 +61,36 @@ static int result(lua_State *L, const struct kl_ioctl *row, int r) {
   return 1;
 }
 
+/* Whether the capability of a row is missing. A vCPU cannot be asked: its VM,
+ * when that is open. */
+static bool lacks(lua_State *L, struct kl_handle *h, const char *capability) {
+  if (h->object.class == &kl_vcpu_class) h = &((struct kl_vcpu *)h)->vm->handle;
+  if (h->fd < 0 || kl_scope(h) & KL_DEVICE) return false;
+  lua_pushstring(L, capability);
+  int cap = (int)kl_toconstant(L, -1, "CAP", "capability", INT32_MAX);
+  lua_pop(L, 1);
+  return kl_extension(L, h, cap) == 0;
+}
+
+/* Raises for a call of a row; args is an index or 0. */
+static int refused(lua_State *L, struct kl_handle *h,
+                   const struct kl_ioctl *row, int args, int err) {
+  const char *hint = NULL;
+  if (row->capability != NULL && lacks(L, h, row->capability))
+    hint = lua_pushfstring(L,
+                           "this host has no KVM_CAP_%s: "
+                           "check_extension('%s') is 0",
+                           row->capability, row->capability);
+  return kl_failhint(L, args, row->name, err, hint, NULL);
+}
+
 static int call_value(lua_State *L, struct kl_handle *h,
                       const struct kl_ioctl *row) {
   unsigned long value = 0;
   kl_maxargs(L, row->kind == KL_NONE ? 1 : 2);
-  if (row->kind == KL_VALUE) value = (unsigned long)kl_integeror(L, 2, 0);
+  if (row->kind == KL_VALUE) value = (unsigned long)kl_checkinteger(L, 2);
   int r = kl_ioctlvalue(L, h, row->request, value);
-  if (r < 0) return kl_failargs(L, lua_gettop(L), row->name, errno, NULL);
+  if (r < 0) return refused(L, h, row, lua_gettop(L), errno);
   return result(L, row, r);
 }
 
@@ -84,7 +107,7 @@ static int call_get(lua_State *L, struct kl_handle *h,
   kl_maxargs(L, 1);
   void *data = scratch(L, argsize(row));
   if (kl_ioctl(L, h, row->request, data) < 0)
-    return kl_fail(L, row->name, errno, NULL);
+    return refused(L, h, row, 0, errno);
   pushvalue(L, row, data);
   return 1;
 }
@@ -99,20 +122,30 @@ static void tovalue(lua_State *L, const struct kl_ioctl *row, void *data) {
   kl_setstruct(L, 2, row->layout, data);
 }
 
+/* Whether the kernel says that this object has no such thing: the setter will
+ * say so, too. Anything else may have passed by then, and zeros be set. */
+static bool isrefusal(int err) {
+  return err == EINVAL || err == ENOTTY || err == ENXIO || err == ENODEV ||
+         err == EOPNOTSUPP || err == EPERM || err == ENOENT;
+}
+
 static int call_set(lua_State *L, struct kl_handle *h,
                     const struct kl_ioctl *row) {
   kl_maxargs(L, 2);
   lua_settop(L, 2);
   void *data = scratch(L, argsize(row));
-  /* A getter that fails leaves zeros: the setter tells what is wrong. */
   if (row->getter != 0) {
     if (_IOC_DIR(row->getter) & _IOC_WRITE) tovalue(L, row, data); /* which */
-    kl_ioctl(L, h, row->getter, data);
+    if (kl_ioctl(L, h, row->getter, data) < 0 && !isrefusal(errno))
+      return kl_failargs(L, 2, row->name, errno,
+                         "what it has now, for the fields that are not given, "
+                         "cannot be read: %s",
+                         strerror(errno));
   }
   tovalue(L, row, data);
   if (row->pointer) kl_checkaddresses(L, row->layout, data);
   int r = kl_ioctl(L, h, row->request, data);
-  if (r < 0) return kl_failargs(L, 2, row->name, errno, NULL);
+  if (r < 0) return refused(L, h, row, 2, errno);
   if (row->kind == KL_SET) return result(L, row, r);
   pushvalue(L, row, data);
   return 1;
@@ -142,8 +175,7 @@ static int call_getlist(lua_State *L, struct kl_handle *h,
       kl_pushlist(L, row, data, count < n ? count : filled(x, data, n));
       return 1;
     }
-    if (errno != E2BIG || n >= x->max)
-      return kl_fail(L, row->name, errno, NULL);
+    if (errno != E2BIG || n >= x->max) return refused(L, h, row, 0, errno);
     lua_pop(L, 1);
     n = count > n ? count : n * 2;
     if (n > x->max) n = x->max;
@@ -232,7 +264,7 @@ static int call_setlist(lua_State *L, struct kl_handle *h,
   for (uint64_t i = 0; i < n; i++)
     toentry(L, row, i, data + x->header + i * x->entry_size);
   int r = kl_ioctl(L, h, row->request, data);
-  if (r < 0) return kl_failargs(L, 2, row->name, errno, NULL);
+  if (r < 0) return refused(L, h, row, 2, errno);
   return result(L, row, r);
 }
 

@@ -161,7 +161,8 @@ int kl_memory_pack(lua_State *L) {
   kl_checktype(L, 3, LUA_TSTRING);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &pack_key);
   lua_insert(L, 3);
-  lua_call(L, lua_gettop(L) - 3, 1);
+  if (lua_pcall(L, lua_gettop(L) - 3, 1, 0) != LUA_OK)
+    return kl_error(L, "pack: %s", luaL_tolstring(L, -1, NULL));
   size_t n;
   const char *bytes = kl_checklstring(L, 3, &n);
   /* The call may have collected garbage, whose finalizers may close. */
@@ -209,7 +210,8 @@ int kl_memory_unpack(lua_State *L) {
   if (!packsize(L, &n)) n = rest < 256 ? rest : 256;
   /* A format with strings: takes more until there is enough. */
   while (unpackfrom(L, offset, n) != LUA_OK) {
-    if (n == rest || !wantsmore(L)) return lua_error(L);
+    if (n == rest || !wantsmore(L))
+      return kl_error(L, "unpack: %s", luaL_tolstring(L, -1, NULL));
     lua_settop(L, 3);
     n = n > rest / 4 ? rest : n * 4;
   }

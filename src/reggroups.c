@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "exit.h"
 #include "regs.h"
 
 static const struct kl_reg_group *groupof(const struct kl_reg *r) {
@@ -144,6 +145,21 @@ int kl_readreg(lua_State *L, struct kl_regs *o, struct kl_batch *b,
   return 0;
 }
 
+/* Before the registers of a group are set. */
+static void checkfinished(lua_State *L, const struct kl_vcpu *v,
+                          const struct kl_reg_group *g) {
+  if (!g->forgets_reads || !kl_awaitsanswer(v)) return;
+  if (v->is_running)
+    kl_error(L,
+             "the %s cannot be set while the guest waits for what this "
+             "device reads",
+             g->name);
+  kl_error(L,
+           "the guest waits for the answer to its read: give it "
+           "(exit.value) and call vcpu:complete() before the %s are set",
+           g->name);
+}
+
 /* Read-only registers are refused even what they have: that is no error, or the
  * registers of one vCPU could not be given to the next. */
 static void writeone(lua_State *L, struct kl_vcpu *v, const struct kl_reg *r,
@@ -164,6 +180,7 @@ void kl_writereg(lua_State *L, struct kl_regs *o, const struct kl_reg *r,
     writeone(L, o->vcpu, r, data);
     return;
   }
+  checkfinished(L, o->vcpu, g);
   unsigned char *to = load(L, o, g, buffer);
   if (keeps(o, g)) {
     memcpy(to + r->offset, data, r->size);
@@ -199,6 +216,7 @@ bool kl_putreg(lua_State *L, struct kl_batch *b, const struct kl_reg *r,
                const void *data) {
   unsigned char before[KL_REG_MAX];
   if (groupof(r)->size == 0) return false;
+  checkfinished(L, b->regs->vcpu, groupof(r));
   kl_readreg(L, b->regs, b, r, before);
   memcpy(b->at[r->group] + r->offset, data, r->size);
   b->changed |= 1u << r->group;

@@ -230,13 +230,42 @@ static int serve(lua_State *L) {
   return 0;
 }
 
-/* The message handler: a string gets the handler's traceback, once: a handler
+/* A kvm.error keeps the traceback as a field. */
+static void keeptraceback(lua_State *L) {
+  lua_pushliteral(L, "traceback");
+  if (lua_rawget(L, 1) == LUA_TNIL) {
+    luaL_traceback(L, L, NULL, 1);
+    lua_pushliteral(L, "traceback");
+    lua_insert(L, -2);
+    lua_rawset(L, 1);
+  }
+  lua_settop(L, 1);
+}
+
+/* The message handler: an error gets the handler's traceback, once: a handler
  * may have run another vCPU, whose handler raised it. */
 static int addtraceback(lua_State *L) {
+  static const char yield[] = "attempt to yield across a C-call boundary";
   const char *text = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL;
+  if (text != NULL && strcmp(text, yield) == 0)
+    text = lua_pushfstring(L,
+                           "%s: a device's method cannot yield, its guest "
+                           "waits for it",
+                           text);
   if (text != NULL && strstr(text, "\nstack traceback:\n") == NULL)
     luaL_traceback(L, L, text, 1);
+  else if (kl_iserror(L, 1))
+    keeptraceback(L);
   return 1;
+}
+
+/* The handler of a read has failed: what lies in the page is the answer to an
+ * earlier one. */
+static void clearanswer(struct kl_vcpu *v) {
+  struct target t;
+  if (v->run == NULL || !find(v, &t) || t.access.is_write) return;
+  if (t.access.bus <= KL_PIO)
+    memset(t.access.data, 0, (size_t)t.access.size * t.access.count);
 }
 
 bool kl_serve(lua_State *L, struct kl_vcpu *v, int idx) {
@@ -249,7 +278,10 @@ bool kl_serve(lua_State *L, struct kl_vcpu *v, int idx) {
   lua_getiuservalue(L, idx, KL_VCPU_VM);
   lua_getiuservalue(L, -1, KL_VM_DEVICES);
   lua_remove(L, -2);
-  if (lua_pcall(L, 2, 0, -4) != LUA_OK) return false;
+  if (lua_pcall(L, 2, 0, -4) != LUA_OK) {
+    clearanswer(v);
+    return false;
+  }
   lua_pop(L, 1);
   return true;
 }

@@ -152,7 +152,7 @@ int kl_vcpu_set_signal_mask(lua_State *L) {
   sigemptyset(&set);
   if (!lua_isnoneornil(L, 2)) {
     kl_checktype(L, 2, LUA_TTABLE);
-    lua_Integer n = (lua_Integer)lua_rawlen(L, 2);
+    lua_Integer n = kl_checklist(L, 2, "signals");
     for (lua_Integer i = 1; i <= n; i++) {
       lua_rawgeti(L, 2, i);
       lua_Integer sig = lua_tointeger(L, -1);

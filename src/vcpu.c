@@ -110,7 +110,8 @@ static int vcpu_missing(lua_State *L) {
 
 void kl_openvcpu(lua_State *L) {
   const luaL_Reg *const more[] = {kl_dirty_vcpu_methods,
-                                  kl_coalesced_vcpu_methods, NULL};
+                                  kl_coalesced_vcpu_methods,
+                                  kl_exit_vcpu_methods, NULL};
   kl_setmethods(L, &kl_vcpu_class, KL_VCPU, more);
   lua_newtable(L);
   lua_getfield(L, -2, "class");

@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
--- Every order in which a VM, its vCPU, memory, a view of it and a device can be
--- closed or collected. After each step the vCPU runs, if it still can: it must
+-- Every order in which a VM, its vCPU, memory, a view of it, a device and an exit
+-- can be closed or collected (an exit is only collected; it holds its vCPU until
+-- then). Each order is tried with a quarter of the ways to choose between the
+-- two for each object, the next order with the next quarter. After each step the vCPU runs, if it still can: it must
 -- find the memory it was given, and never what the host has mapped since where
 -- that memory was. Usage: close_orders.lua [SHARD SHARDS]: the share of one of
 -- several processes; prints "N orders".
@@ -8,7 +10,8 @@ package.path = "./?.lua;" .. package.path
 require "spec.helper"
 local core = require "kvm.core"
 
-local NAMES <const> = { "vm", "cpu", "memory", "view", "device" }
+local NAMES <const> = { "vm", "cpu", "memory", "view", "device", "exit" }
+local WAYS <const> = 1 << 5 -- to close or to collect all but the exit
 -- A guest of one byte, the same on every machine that has it: hlt here, and an
 -- instruction that leaves memory for the bus elsewhere.
 local GUEST <const> = core.arch == "x86_64" and "\xf4" or nil
@@ -30,6 +33,7 @@ local function build()
   local ok, device = pcall(o.vm.create_device, o.vm, "VFIO")
   o.device = ok and device or core.eventfd()
   if GUEST then o.cpu.regs { cs_base = 0, cs_selector = 0 } end
+  o.exit = o.cpu.exit
   return o
 end
 
@@ -68,25 +72,27 @@ local function take(o, name, collect)
   if collect then o[name] = nil end
 end
 
--- One order; bit i of mode says whether object i is collected or closed.
+-- One order; bit i of mode says whether object i, the exit apart, is collected
+-- or closed.
 local function try(order, mode)
-  local o, decoys, what = build(), {}, ""
-  local exit = o.cpu.exit
+  local o, decoys, what, bit = build(), {}, "", 0
   for i, name in ipairs(order) do
-    local collect = mode >> (i - 1) & 1 == 1
+    local collect = name == "exit" or mode >> bit & 1 == 1
+    if name ~= "exit" then bit = bit + 1 end
     what = what .. (collect and " collect " or " close ") .. name
     take(o, name, collect)
     decoys[i] = decoy()
     check(o, what)
   end
-  pcall(function() return exit.port end)
+  assert(next(o) == nil or mode < WAYS - 1, "something was not collected")
   for _, d in ipairs(decoys) do d:close() end
 end
 
-local cases, count = 0, 0
+local orders, cases, count = 0, 0, 0
 local function permute(order, n)
   if n == 0 then
-    for mode = 0, (1 << #NAMES) - 1 do
+    orders = orders + 1
+    for mode = orders % 4, WAYS - 1, 4 do
       cases = cases + 1
       if cases % SHARDS == SHARD then
         try(order, mode)

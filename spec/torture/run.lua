@@ -33,7 +33,7 @@ harness.parallel(orders, function(output)
   return count
 end)
 print(total .. " orders of close and collection")
-harness.result(total == 3840, "every order was tried", tostring(total))
+harness.result(total == 720 * 8, "every order was tried", tostring(total))
 
 -- ---- finalizers -------------------------------------------------------------------
 

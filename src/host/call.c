@@ -63,7 +63,10 @@ static int traceback(lua_State *L) {
     else
       text = describe(L, 1);
   }
-  luaL_traceback(L, L, text, 1);
+  if (strstr(text, "\nstack traceback:\n") == NULL) /* a device's has one */
+    luaL_traceback(L, L, text, 1);
+  else
+    lua_pushstring(L, text);
   return 1;
 }
 

@@ -120,7 +120,7 @@ int kl_x86_get_msrs(lua_State *L) {
   struct kl_handle *h = kl_checkhandle(L, 1);
   kl_maxargs(L, 2);
   kl_checktype(L, 2, LUA_TTABLE);
-  lua_Integer n = (lua_Integer)lua_rawlen(L, 2);
+  lua_Integer n = kl_checklist(L, 2, "MSRs");
   struct kvm_msrs *m = pushmsrs(L, n);
   for (lua_Integer i = 0; i < n; i++) {
     lua_rawgeti(L, 2, i + 1);

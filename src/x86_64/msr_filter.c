@@ -84,7 +84,7 @@ int kl_x86_set_msr_filter(lua_State *L) {
       (uint32_t)flags(L, 2, "MSR_FILTER_DEFAULT", "kvm_msr_filter.flags");
   if (lua_getfield(L, 2, "ranges") == LUA_TNIL) lua_newtable(L);
   kl_argexpected(L, lua_istable(L, -1), 2, "ranges = a list");
-  size_t n = lua_rawlen(L, -1);
+  size_t n = (size_t)kl_checklist(L, -1, "ranges");
   if (n > KVM_MSR_FILTER_MAX_RANGES)
     return kl_argerror(L, 2, "a filter has at most 16 ranges");
   int ranges = lua_gettop(L);

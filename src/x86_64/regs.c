@@ -83,6 +83,7 @@ const struct kl_reg_group kl_arch_reg_groups[] = {
                 .sync = KVM_SYNC_X86_REGS,
                 .sync_offset = SYNC(regs),
                 .settle = settle_regs,
+                .forgets_reads = true,
                 .ioctls = {"KVM_GET_REGS", "KVM_SET_REGS"}},
     [G_MSRS] = {.name = "model-specific registers",
                 .read = kl_x86_readmsr,

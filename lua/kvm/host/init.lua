@@ -5,7 +5,7 @@
 ---     local host = kvm.host()
 ---     print(host.backend)                       --> svm
 ---     print(host:can "software_breakpoints")    --> true
----     print(host:can "ring0_avx")               --> false   internal_error ...
+---     print(host:can "ring0_sse")               --> false   internal_error ...
 local check = require "kvm.check"
 local core = require "kvm.core"
 
@@ -22,11 +22,12 @@ local function read_line(path)
   return file and file:read "l"
 end
 
--- Runs a probe: true, or false and why not. What it raises is a no as well: a
--- host that refuses an ioctl does not behave as asked.
+-- Runs a probe: true, or false and why not. What it raises is a no as well (a
+-- host that refuses an ioctl does not behave as asked), but it may pass (no
+-- more descriptors): it is asked again next time.
 local function ask(probe)
   local ok, answer, reason = pcall(probe.run)
-  if not ok then return { false, tostring(answer) } end
+  if not ok then return { false, tostring(answer) }, true end
   return { answer and true or false, not answer and tostring(reason) or nil }
 end
 
@@ -40,8 +41,12 @@ function Host:can(name)
   local probe = arch.probes[name]
     or check.bad(1, "can", "%s", check.unknown("question", name,
       self.questions))
-  self.answers[name] = self.answers[name] or ask(probe)
-  return table.unpack(self.answers[name], 1, 2)
+  local answer, may_pass = self.answers[name], false
+  if not answer then
+    answer, may_pass = ask(probe)
+    if not may_pass then self.answers[name] = answer end
+  end
+  return table.unpack(answer, 1, 2)
 end
 
 ---Every answer: name -> true, or the reason why not.

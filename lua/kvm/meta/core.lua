@@ -99,9 +99,11 @@ function core.decode(struct, bytes) end
 
 ---What a saved kvm_run page says: as `exit:copy()`, of any machine's exit that
 ---this build knows. Only a build for x86-64 sees the data of an io exit.
----Usage: `local exit = kvm.decode_exit(page)`
+---Usage: `local exit, head = kvm.decode_exit(cpu:run_page())`
 ---@param bytes string at least struct kvm_run (api.rst 5)
 ---@return table fields of the exit, with `reason` and `code`
+---@return table head what every exit has: `flags` (`kvm.RUN` on x86-64), `if_flag`,
+---`ready_for_interrupt_injection`, `cr8`, `apic_base`
 function core.decode_exit(bytes) end
 
 ---Every ioctl that has a method: by name, its `method`, `request` number, `kind`

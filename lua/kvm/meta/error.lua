@@ -12,4 +12,5 @@
 ---@field message string what was refused, and why as far as that can be told
 ---@field hint? string what to do about it
 ---@field args? any what the ioctl was given: the table or value, where that helps
+---@field traceback? string of the device's method that it was raised in
 ---@field where string "file:line: " of the script's own call, or ""

@@ -47,6 +47,11 @@ function vcpu:exits(options) end
 ---Usage: `cpu:kick()`
 function vcpu:kick() end
 
+---The kvm_run page as it is now, for keeps: `kvm.decode_exit` reads it.
+---Usage: `local exit, head = kvm.decode_exit(cpu:run_page())`
+---@return string
+function vcpu:run_page() end
+
 ---Has KVM finish the instruction that exited, with what was answered, without running
 ---the guest further. Registers are final only after that (api.rst 5), or after the
 ---next run.
