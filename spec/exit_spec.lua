@@ -81,6 +81,21 @@ describe("an exit", function()
     assert.equal("kvm.exit (closed)", tostring(exit))
   end)
 
+  it("can be saved with its page, and what every exit has", function()
+    local g <close> = machine.start "store"
+    local _, exit = g:run()
+    local saved, head = kvm.decode_exit(g.cpu:run_page())
+    saved.code = nil
+    local copy = exit:copy()
+    copy.code = nil
+    assert.same(copy, saved)
+    assert.equal("integer", math.type(head.flags))
+    assert.equal("boolean", type(head.if_flag))
+    raises("surplus argument", g.cpu.run_page, g.cpu, 1)
+    g.cpu:close()
+    raises("kvm.vcpu is closed", g.cpu.run_page, g.cpu)
+  end)
+
   it("prints no data that the guest is still to be given", function()
     local g <close> = machine.start "load"
     local _, exit = g:run()

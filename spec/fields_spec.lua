@@ -20,6 +20,23 @@ end
 
 local formats = { [1] = "I1", [2] = "I2", [4] = "I4", [8] = "i8" }
 
+describe("a list", function()
+  local vm = kvm.create_vm()
+  local cpu = vm:create_vcpu()
+
+  it("has no other keys, which would be overlooked", function()
+    raises("flags: a list expected, got a table "
+      .. "with the key 'LOG_DIRTY_PAGES'", vm.set_user_memory_region, vm,
+      { slot = 0, memory = kvm.memory(kvm.page_size),
+        flags = { LOG_DIRTY_PAGES = true } })
+    raises("signals: a list expected, got a table with the key 'sigset'",
+      cpu.set_signal_mask, cpu, { sigset = 5 })
+    raises("with the key '3'", cpu.set_signal_mask, cpu, { [3] = 1 })
+    raises("flags of the capability: a list expected", vm.enable_cap, vm,
+      "MANUAL_DIRTY_LOG_PROTECT2", { MANUAL_PROTECT_ENABLE = true })
+  end)
+end)
+
 describe("a struct of bytes", function()
   it("gives every field from its place", function()
     for name, layout in pairs(layouts) do

@@ -57,6 +57,32 @@ describe("a handler that raises", function()
     assert.is_nil(err)
   end)
 
+  it("a kvm.error has the handler's traceback as a field", function()
+    local function inner() kvm.open "/nonexistent" end
+    local g <close> = counting(function() inner() end)
+    local err = raises("open: ENOENT", g.cpu.run, g.cpu)
+    assert.matches("^stack traceback:\n", err.traceback)
+    assert.matches("'inner'", err.traceback, 1, true)
+  end)
+
+  it("while it reads leaves no older answer to be taken", function()
+    local g <close> = machine.start "echo"
+    local n = 0
+    local written
+    g.vm:on_mmio(MMIO, 0x20, { read = function()
+      n = n + 1
+      if n == 2 then error "not now" end
+      return 0x11
+    end, write = function(_, _, value)
+      written = value
+      if n > 1 then g.cpu:kick() end
+    end })
+    raises("not now", g.cpu.run, g.cpu)
+    assert.equal(0x11, written)
+    assert.equal("intr", (g.cpu:run()))
+    assert.equal(0, written)
+  end)
+
   it("a kvm.error ends the run with that", function()
     local g <close> = counting(function() kvm.open "/nonexistent" end)
     local err = raises("open: ENOENT", g.cpu.run, g.cpu)

@@ -74,6 +74,18 @@ describe("kvm.memory: read and write", function()
     end
   end)
 
+  it("refuses formats at the line of the script", function()
+    local m = kvm.memory(kvm.page_size)
+    for text, misuse in pairs {
+      ["pack: invalid format option 'Q'"] = function() m:pack(0, "Q", 1) end,
+      ["unpack: invalid format option 'Q'"] = function() m:unpack(0, "Q") end,
+    } do
+      local ok, err = pcall(misuse)
+      assert.is_false(ok)
+      assert.matches("memory_access_spec.lua:%d+: " .. text, err)
+    end
+  end)
+
   it("refuses what is no integer and no string", function()
     raises("number expected", m.read, m, "x", 1)
     raises("number expected", m.read, m, 0)

@@ -42,6 +42,32 @@ local function in_both_rings(name, code, expected, prepare)
   end)
 end
 
+describe("a read that is not finished", function()
+  -- KVM's emulator would lose the answer.
+  it("has its answer before general registers are set", function()
+    local cpu, vm = guests.guest("long64", "mov (%rbx), %al; out %al, $0x10; hlt")
+    cpu.regs.rbx = DEVICE
+    local reason, exit = cpu:run { timeout = 10 }
+    assert.equal("mmio", reason)
+    exit.value = 5
+    for _, set in ipairs { function() cpu.regs.rcx = 9 end,
+                           function() cpu.regs { rcx = 9 } end } do
+      raises("the guest waits for the answer to its read", set)
+    end
+    cpu.regs.cr2 = 1 -- these it does not
+    assert.is_nil(cpu:complete())
+    cpu.regs.rcx = 9
+    assert.equal("io", (cpu:run { timeout = 10 }))
+    assert.equal(5, exit.value)
+    assert.equal(9, cpu.regs.rcx)
+    cpu, vm = guests.guest("long64", "mov (%rbx), %al; hlt")
+    cpu.regs.rbx = DEVICE
+    vm:on_mmio(DEVICE, 8, { read = function() cpu.regs.rcx = 9 end })
+    raises("cannot be set while the guest waits for what this device reads",
+      cpu.run, cpu)
+  end)
+end)
+
 describe("MMIO", function()
   for size, mov in pairs { "%al", "%ax", [4] = "%eax", [8] = "%rax" } do
     local bytes = ("\x88\x77\x66\x55\x44\x33\x22\x11"):sub(1, size)
