@@ -2,10 +2,11 @@
 -- Every order in which a VM, its vCPU, memory, a view of it, a device and an exit
 -- can be closed or collected (an exit is only collected; it holds its vCPU until
 -- then). Each order is tried with a quarter of the ways to choose between the
--- two for each object, the next order with the next quarter. After each step the vCPU runs, if it still can: it must
--- find the memory it was given, and never what the host has mapped since where
--- that memory was. Usage: close_orders.lua [SHARD SHARDS]: the share of one of
--- several processes; prints "N orders".
+-- two for each object, the next order with the next quarter. After each step the
+-- vCPU runs, if it still can: it must find the memory it was given, and never
+-- what the host has mapped since where that memory was.
+-- Usage: close_orders.lua [SHARD SHARDS]: the share of one of several processes;
+-- prints "N orders".
 package.path = "./?.lua;" .. package.path
 require "spec.helper"
 local core = require "kvm.core"
