@@ -205,32 +205,46 @@ describe("a range", function()
 
   it("must not overlap another", function()
     local g <close> = machine.start "halt"
-    g.vm:on_mmio(0x1000, 0x100, {})
-    g.vm:on_mmio(0x1100, 0x100, {})
-    g.vm:on_mmio(0xf00, 0x100, {})
-    for _, range in ipairs { { 0x1000, 0x100 }, { 0x10ff, 1 }, { 0x11ff, 2 },
-                             { 0xeff, 2 }, { 0, math.maxinteger } } do
+    g.vm:on_mmio(0x10001000, 0x100, {})
+    g.vm:on_mmio(0x10001100, 0x100, {})
+    g.vm:on_mmio(0x10000f00, 0x100, {})
+    for _, range in ipairs { { 0x10001000, 0x100 }, { 0x100010ff, 1 },
+                             { 0x100011ff, 2 }, { 0x10000eff, 2 },
+                             { 0, math.maxinteger } } do
       local err = raises("overlaps the device at [0x", g.vm.on_mmio, g.vm,
         range[1], range[2], {})
       assert.truthy(err:find "remove that one with off_mmio first")
     end
     raises("bad argument #1 to 'on_mmio'", function()
-      g.vm:on_mmio(0x1000, 1, {})
+      g.vm:on_mmio(0x10001000, 1, {})
     end)
-    raises("mmio [0x10ff..0x10ff] overlaps the device at [0x1000..0x10ff]",
-      g.vm.on_mmio, g.vm, 0x10ff, 1, {})
+    raises("mmio [0x100010ff..0x100010ff] overlaps the device at "
+      .. "[0x10001000..0x100010ff]", g.vm.on_mmio, g.vm, 0x100010ff, 1, {})
+  end)
+
+  it("is not in memory, where accesses never exit", function()
+    local g <close> = machine.start "halt"
+    for _, range in ipairs { { machine.RAM, 1 }, { machine.RAM, #g.ram },
+                             { machine.RAM + #g.ram - 1, 1 } } do
+      raises(("lies in memory, slot 0 at 0x%x: accesses there never exit")
+        :format(machine.RAM), g.vm.on_mmio, g.vm, range[1], range[2], {})
+    end
+    g.vm:on_mmio(machine.RAM + #g.ram - 1, 2, {}) -- the second exits
+    local rom = 0x10000000
+    g.vm:map(rom, kvm.page_size, { readonly = true })
+    g.vm:on_mmio(rom, kvm.page_size, {}) -- writes do
   end)
 
   it("is free again when its device is gone", function()
     local g <close> = machine.start "halt"
     local device = {}
-    g.vm:on_mmio(0x1000, 0x100, device)
-    assert.equal(device, g.vm:off_mmio(0x10ff))
-    g.vm:on_mmio(0x1080, 0x100, {})
-    raises("no device answers there", g.vm.off_mmio, g.vm, 0x107f)
-    raises("no device answers there", g.vm.off_mmio, g.vm, 0x1180)
-    g.vm:off_mmio(0x1080)
-    raises("no device answers there", g.vm.off_mmio, g.vm, 0x1080)
+    g.vm:on_mmio(0x10001000, 0x100, device)
+    assert.equal(device, g.vm:off_mmio(0x100010ff))
+    g.vm:on_mmio(0x10001080, 0x100, {})
+    raises("no device answers there", g.vm.off_mmio, g.vm, 0x1000107f)
+    raises("no device answers there", g.vm.off_mmio, g.vm, 0x10001180)
+    g.vm:off_mmio(0x10001080)
+    raises("no device answers there", g.vm.off_mmio, g.vm, 0x10001080)
   end)
 
   it("reaches up to the last address", function()

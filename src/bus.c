@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "arch.h"
+#include "slots.h"
 
 const char *const kl_bus_names[] = {"mmio", "pio", "msr", "hypercall"};
 static const uint64_t kind_max[] = {UINT64_MAX, UINT16_MAX, UINT32_MAX,
@@ -67,6 +68,30 @@ static int overlap(lua_State *L, enum kl_bus_kind kind,
   return kl_argerror(L, 2, text);
 }
 
+/* Memory that the guest may write makes no exits: a device there would never be
+ * called. */
+static int covered(lua_State *L, const struct kl_range *new,
+                   const struct kl_slot *s) {
+  char text[160];
+  snprintf(text, sizeof text,
+           "mmio [0x%" PRIx64 "..0x%" PRIx64 "] lies in memory, slot %" PRIu32
+           " at 0x%" PRIx64 ": accesses there never exit",
+           new->first, new->last, s->slot, s->gpa);
+  return kl_argerror(L, 2, text);
+}
+
+static const struct kl_slot *cover(const struct kl_vm *vm,
+                                   const struct kl_range *new) {
+  const struct kl_machine *m = vm->handle.machine;
+  for (size_t i = 0; i < m->nslots; i++) {
+    const struct kl_slot *s = &m->slots[i];
+    if (s->slot <= UINT16_MAX && !(s->flags & KVM_MEM_READONLY) &&
+        new->first >= s->gpa &&new->last - s->gpa < s->size)
+      return s;
+  }
+  return NULL;
+}
+
 /* Pushes the VM's table of devices. */
 static void pushdevices(lua_State *L) {
   if (lua_getiuservalue(L, 1, KL_VM_DEVICES) == LUA_TTABLE) return;
@@ -93,6 +118,8 @@ static int add(lua_State *L, enum kl_bus_kind kind) {
   size_t i = position(r, first);
   if (i < r->n && r->at[i].first <= new.last)
     return overlap(L, kind, &new, &r->at[i]);
+  const struct kl_slot *slot = kind == KL_MMIO ? cover(vm, &new) : NULL;
+  if (slot != NULL) return covered(L, &new, slot);
   r->hit = NULL;
   if (!grow(r)) return kl_error(L, "not enough memory");
   lua_pushvalue(L, 4);
