@@ -85,6 +85,20 @@ describe("dirty log", function()
     assert.same({}, vm:dirty_pages())
   end)
 
+  it("comes as gpas beyond the first 64 pages of a slot too", function()
+    local first, wrote = 16 * PAGE, {}
+    vm:map(first, 200 * PAGE, { log_dirty = true })
+    for i, page in ipairs { 2, 63, 64, 130, 199 } do
+      wrote[i] = first + page * PAGE
+    end
+    guest.store(wrote)
+    local pages = vm:dirty_pages(first)
+    includes(wrote, pages)
+    for _, page in ipairs { 8, 16, 65, 128 } do
+      assert.is_false(has(pages, first + page * PAGE), page)
+    end
+  end)
+
   it("comes for one slot, by any gpa in it", function()
     vm:map(10 * PAGE, 2 * PAGE, { log_dirty = true })
     guest.store { PAGE, 11 * PAGE }

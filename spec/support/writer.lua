@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- A guest that stores a byte to each of some addresses and then stops, for
--- every architecture. Addresses below 16 pages, the last of which is its own.
+-- every architecture. Addresses below 256 pages, the 16th of which is its own.
 
 local kvm, asm = require "kvm", require "kvm.asm"
 
@@ -18,7 +18,8 @@ machines.x86_64 = {
   program = function(addresses)
     local text = {}
     for _, a in ipairs(addresses) do
-      text[#text + 1] = ("movb $1, %d"):format(a)
+      text[#text + 1] = ("movw $%d, %%ax\nmovw %%ax, %%ds\nmovb $1, %d")
+        :format(a >> 4 & 0xf000, a & 0xffff)
     end
     return asm.x86_16(table.concat(text, "\n") .. "\nhlt", { origin = CODE })
   end,
