@@ -85,6 +85,23 @@ describe("guest_memfd", function()
     m:close()
   end)
 
+  -- The kernel tells bindings apart by their place: two of the same page of
+  -- one guest_memfd are refused, two of different pages are not.
+  it_if("backs a slot with the page that a view shows", function()
+    local m, why = visible(3 * PAGE)
+    if not m then return pending(why) end
+    local view = m:view(PAGE, 2 * PAGE)
+    local function bind(slot, memory, offset)
+      vm:set_user_memory_region2 { slot = slot, memory = memory,
+        guest_phys_addr = slot * PAGE, memory_size = PAGE,
+        guest_memfd = memory, offset = offset, guest_memfd_offset = offset }
+    end
+    bind(0, m, 0)
+    bind(1, view, 0)
+    bind(2, view, PAGE)
+    raises("KVM_SET_USER_MEMORY_REGION2: EINVAL", bind, 3, m, PAGE)
+  end)
+
   it_if("is refused where other memory is given", function()
     local m = kvm.memory(PAGE)
     raises("field 'guest_memfd': its backing is 'anonymous'",

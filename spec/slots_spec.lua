@@ -236,6 +236,20 @@ describe("memory in a slot", function()
     ram:close()
   end)
 
+  it("can be closed when its slot was replaced, then taken away", function()
+    local other = kvm.memory(2 * PAGE)
+    vm:set_user_memory_region { slot = 0, guest_phys_addr = PAGE, memory = ram,
+      flags = "LOG_DIRTY_PAGES" }
+    raises("mapped as slot 0 of a VM", ram.close, ram)
+    vm:unmap(PAGE)
+    ram:close()
+    vm:map(PAGE, other)
+    vm:set_user_memory_region { slot = 0, guest_phys_addr = 8 * PAGE,
+      memory = other }
+    vm:unmap(8 * PAGE)
+    other:close()
+  end)
+
   it("names a slot of the same VM that stays", function()
     vm:map(8 * PAGE, ram)
     vm:unmap(PAGE)
