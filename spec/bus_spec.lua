@@ -291,6 +291,32 @@ describe("a range", function()
   end)
 end)
 
+describe("a device that comes", function()
+  it("leaves the accesses after it to those that are there", function()
+    local g <close> = machine.start "count"
+    local seen, n, junk = {}, 0, {}
+    local function add(device)
+      g.vm:on_mmio(MMIO + (n - 1) * 0x20, 0x20, device)
+      n = n + 1
+    end
+    local device = {}
+    function device:write(offset, value)
+      seen[#seen + 1] = offset .. "=" .. value
+      if value == 6 then return g.cpu:kick() end
+      local before = n
+      repeat add {} until n == 2 * before
+      -- Where the ranges were, if they moved, are now others of this size: all
+      -- too short for the access.
+      for i = 1, 100 do
+        junk[i] = ("<I8"):pack(MMIO + 16):rep(3 * before - 4)
+      end
+    end
+    for i = 1, 8 do add(i == 2 and device or {}) end
+    assert.equal("intr", (g.cpu:run { timeout = 10 }))
+    assert.same({ "16=1", "16=2", "16=3", "16=4", "16=5", "16=6" }, seen)
+  end)
+end)
+
 describe("a device that goes", function()
   it("in its own call gets no more accesses", function()
     local g <close> = machine.start "count"

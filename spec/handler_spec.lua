@@ -4,6 +4,7 @@
 local kvm = require "kvm"
 local missing = require "spec.support.needs".kvm()
 if missing then return pending(missing) end
+local host = require "spec.support.host"
 local machine = require "spec.guests.machine"
 local raises = require "spec.support.raises"
 
@@ -220,6 +221,24 @@ describe("a handler that runs", function()
       assert.equal("intr", inner)
       g.vm:off_mmio(MMIO)
     end
+  end)
+
+  -- In a process of its own, as the run might never end; a vCPU that has had a
+  -- timeout before would not do.
+  it("another vCPU without a timeout ends with that of the first", function()
+    local script = ([[
+      package.path, package.cpath = %q, %q
+      local machine = require "spec.guests.machine"
+      local other <close> = machine.start "endless"
+      local g <close> = machine.start "count"
+      g.vm:on_mmio(machine.MMIO, 0x20, { write = function()
+        print((other.cpu:run()))
+      end })
+      print((g.cpu:run { timeout = 0.05 }))
+    ]]):format(package.path, package.cpath)
+    local out, err, status = host.run({ "20", "lua5.4", host.file(script) },
+      { program = "timeout" })
+    assert.same({ "intr\ntimeout\n", "", 0 }, { out, err, status })
   end)
 
   it("a coroutine may not yield through the run", function()
