@@ -167,6 +167,18 @@ describe("set_msrs", function()
     assert.equal(2, cpu.regs.lstar)
   end)
 
+  it("sets lower indices first, whatever order the table has", function()
+    local cpu = vcpu()
+    local values = cpu:get_msrs { "lstar", "star", "cstar", "fmask",
+      "sysenter_cs", "sysenter_esp", "sysenter_eip", "kernel_gs_base" }
+    values.lstar, values[MTRRCAP] = 0x33, 5
+    raises("number 1 of 9, is refused", cpu.set_msrs, cpu, values)
+    assert.equal(0, cpu.regs.lstar)
+    values[MTRRCAP], values[0xffffffff] = nil, 5
+    raises("number 9 of 9, is refused", cpu.set_msrs, cpu, values)
+    assert.equal(0x33, cpu.regs.lstar)
+  end)
+
   it("takes what get_msrs gave", function()
     local cpu, other = vcpu(), vcpu()
     cpu:set_msrs { [LSTAR] = 77, [SYSENTER_EIP] = 78 }
