@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 local kvm = require "kvm"
+local process = require "spec.support.process"
 local raises = require "spec.support.raises"
 
 local PAGE = kvm.page_size
@@ -124,6 +125,11 @@ describe("kvm.memory: files", function()
     m:write(1, "b")
     assert.equal("aba", contents(path):sub(1, 3))
     assert.is_number(m.fd)
+  end)
+
+  it("has a descriptor that exec closes when it is shared", function()
+    local m = open(file_with("shared"), { shared = true })
+    assert.equal(0x80000, process.fd_flags(m.fd) & 0x80000) -- O_CLOEXEC
   end)
 
   it("begins at an offset", function()

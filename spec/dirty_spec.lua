@@ -2,6 +2,7 @@
 local kvm = require "kvm"
 local missing = require "spec.support.needs".kvm()
 if missing then return pending(missing) end
+local process = require "spec.support.process"
 local raises = require "spec.support.raises"
 local writer = require "spec.support.writer"
 
@@ -268,6 +269,19 @@ describe("dirty ring", function()
       assert.equal(#seen, vm:reset_dirty_rings())
     end
     assert.is_true(inside)
+  end)
+
+  it_if(missing, "is unmapped with the vCPU", function()
+    local other = vm:create_vcpu(1)
+    guest.store { PAGE }
+    collectgarbage()
+    collectgarbage()
+    local before = process.mapped()
+    other:close()
+    local page = before - process.mapped()
+    guest.cpu:dirty_ring()
+    guest.cpu:close()
+    assert.equal(before - 2 * page, (process.mapped()))
   end)
 
   it_if(missing, "goes with the vCPU", function()
