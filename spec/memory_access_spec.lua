@@ -311,3 +311,21 @@ describe("kvm.memory: pack and unpack", function()
     assert.same({ 0x01020304, 4 }, { m:unpack(0, "<I4") })
   end)
 end)
+
+describe("memory that a finalizer closes", function()
+  it("in the middle of a pack is not written", function()
+    finally(function() collectgarbage("incremental", 200, 100, 13) end)
+    local m, where = kvm.memory(0x100000), nil
+    local text = ("x"):rep(0x8000)
+    collectgarbage("incremental", 100, 1000, 30) -- a step is a whole cycle
+    collectgarbage()
+    collectgarbage "stop"
+    setmetatable({}, { __gc = function()
+      where = debug.traceback()
+      m:close()
+    end })
+    collectgarbage "restart"
+    raises("kvm.memory is closed", m.pack, m, 0, "s4", text)
+    assert.truthy(where:find("pack'", 1, true), where)
+  end)
+end)
