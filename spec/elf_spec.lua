@@ -251,6 +251,25 @@ describe("elf.load", function()
     end
   end)
 
+  it("refuses values that do not fit where they go", function()
+    tools.need("as", "x86_64")
+    for code, limits in pairs {
+      [".long far"] = { 0, 0xffffffff },
+      ["movq $far, %rax"] = { -0x80000000, 0x7fffffff },
+      [".word far"] = { -0x8000, 0xffff },
+      [".byte far"] = { -0x80, 0xff },
+    } do
+      local object = tools.object("x86_64", code)
+      local function load(far)
+        return elf.load(object, { base = 0x1000, symbols = { far = far } })
+      end
+      load(limits[1])
+      load(limits[2])
+      refused("does not fit in ", load, limits[1] - 1)
+      refused("does not fit in ", load, limits[2] + 1)
+    end
+  end)
+
   it("places an object of more sections than the header can count", function()
     tools.need("as", "x86_64")
     local lines = {}
