@@ -167,8 +167,11 @@ if missing then return pending(missing) end
 -- The same found in another way.
 describe("an answer agrees with a guest of the specs", function()
   local guests = require "spec.support.x86_64"
+  local mmu = require "kvm.arch.x86_64.mmu"
+  local checked = {}
 
   local function check(name, expected, mode, code, options, prepare)
+    checked[name] = true
     it("about " .. name, function()
       local cpu, vm = guests.guest(mode, code, options)
       if prepare then prepare(cpu, vm) end
@@ -190,6 +193,57 @@ describe("an answer agrees with a guest of the specs", function()
   check("ring0_x87", "hlt", "long64", "fldpi; fstp %st(0); hlt")
   check("ring0_popcnt", "hlt", "long64", "popcnt %eax, %edx; hlt")
   check("ring0_cmpxchg16b", "hlt", "long64", "lock cmpxchg16b 0x70000; hlt")
+
+  -- What runs in ring 3: the way back to ring 0 is a gate to the code's HLT.
+  local function user(gates)
+    return { user = true, stack = 0x90000, kernel_stack = guests.STACK,
+             gates = gates }
+  end
+
+  check("ring3", "hlt", "long64", "cli; 1: jmp 1b; hlt",
+    user { [13] = guests.CODE + 3 })
+  check("single_step_ring3", "debug", "long64", "nop; nop; 1: jmp 1b", user(),
+    function(cpu)
+      cpu:set_guest_debug { control = { "ENABLE", "SINGLESTEP" } }
+    end)
+  check("hardware_breakpoints_ring3", "debug", "long64",
+    "nop; nop; nop; 1: jmp 1b", user(), function(cpu)
+      cpu:set_guest_debug { control = { "ENABLE", "USE_HW_BP" }, arch = {
+        debugreg = { guests.CODE + 2, [8] = 0x402 } } }
+    end)
+  check("watchpoints", "debug", "long64", "movb $1, 0x70000; nop; hlt", nil,
+    function(cpu) -- writes of one byte
+      cpu:set_guest_debug { control = { "ENABLE", "USE_HW_BP" }, arch = {
+        debugreg = { 0x70000, [8] = 0x10402 } } }
+    end)
+  check("software_breakpoints", "debug", "long64", "nop; int3; hlt",
+    { gates = { [3] = guests.CODE + 2 } }, function(cpu)
+      cpu:set_guest_debug { control = { "ENABLE", "USE_SW_BP" } }
+    end)
   check("int_prot32", "hlt", "prot32", "int $0x41; cli; 1: jmp 1b; hlt",
     { gates = { [0x41] = guests.CODE + 5 } })
+  check("int_long64", "hlt", "long64", "int $0x41; cli; 1: jmp 1b; hlt",
+    { gates = { [0x41] = guests.CODE + 5 } })
+  check("int_ring3", "hlt", "long64", "int $0x41; 1: jmp 1b; hlt",
+    user { [0x41] = { offset = guests.CODE + 4, dpl = 3 } })
+  check("pages_1g", "hlt", "long64", "nop; hlt",
+    { page = 1 << 30, size = 1 << 30 })
+  for name, mode in pairs { paging32 = "legacy", paging_pae = "pae" } do
+    check(name, "hlt", "prot32", "mov 0x70000, %eax; hlt", nil,
+      function(cpu, vm)
+        local tables = mmu.new { base = 0x40000, mode = mode }
+        tables:map(0, 0, 0x100000, { page = 0x1000 })
+        vm:write(tables.base, tables:bytes())
+        cpu.regs(tables:registers())
+      end)
+  end
+  check("hypercall_exits", "hypercall", "long64", "vmcall; hlt", nil,
+    function(cpu, vm)
+      pcall(vm.enable_cap, vm, "EXIT_HYPERCALL", 1 << 12)
+      cpu.regs { rax = 12, rbx = 0x1000, rcx = 2, rdx = 0x10 }
+    end)
+
+  it("for every question", function()
+    for name in pairs(arch.probes) do assert.is_true(checked[name], name) end
+  end)
 end)
