@@ -5,6 +5,7 @@
 local core = require "kvm.core"
 local missing = require "spec.support.needs".kvm()
 if missing then return pending(missing) end
+local host = require "spec.support.host"
 
 local ioctls, layouts = core.ioctls(), core.layouts()
 local is_x86 = core.arch == "x86_64"
@@ -209,5 +210,28 @@ describe("views of a union", function()
         4) .. ("\0"):rep(16))
     assert.same({ gsi = 5, type = core.IRQ_ROUTING.MSI, flags = 0,
       msi = { address_lo = 1, address_hi = 2, data = 3, devid = 4 } }, entry)
+  end)
+end)
+
+-- strace makes every other ioctl fail as if a signal had come.
+describe("an ioctl that a signal interrupts", function()
+  it("is done again", function()
+    if not os.execute "strace -V >/dev/null 2>&1" then pending "no strace" end
+    local script = host.file([[
+      local kvm = require "kvm"
+      local vm = kvm.create_vm()
+      vm:map(0, kvm.page_size)
+      vm:create_vcpu():get_mp_state()
+      print(vm:check_extension "USER_MEMORY")
+    ]])
+    local log = host.file ""
+    local out, err = host.run({ "-f", "-o", log, "-e", "trace=ioctl", "-e",
+      "inject=ioctl:error=EINTR:when=1+2", host.kvmlua, script },
+      { program = "strace" })
+    if err:find("ptrace", 1, true) then pending "strace may not trace here" end
+    assert.same({ "1\n", "" }, { out, err })
+    local file <close> = io.open(log)
+    local _, n = file:read "a":gsub("EINTR[^\n]*INJECTED", "")
+    assert(n >= 5, n)
   end)
 end)
