@@ -218,6 +218,16 @@ describe("kvm.available", function()
     assert.is_nil(reason)
   end)
 
+  it("leaves nothing open", function()
+    collectgarbage()
+    collectgarbage()
+    local before = process.fds()
+    collectgarbage "stop"
+    finally(function() collectgarbage "restart" end)
+    kvm.available()
+    assert.same(before, process.fds())
+  end)
+
   it("says that /dev/kvm is missing", function()
     local out, status = elsewhere("unshare -m sh -c 'mount -t tmpfs none /dev "
       .. "&& exec \"$@\"' sh", REPORT)
