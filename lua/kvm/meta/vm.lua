@@ -211,7 +211,8 @@ function vm:unregister_coalesced_mmio(zone) end
 ---@param size integer in bytes; an access that leaves the range is not the device's
 ---@param device table|userdata
 ---@return table|userdata device
----Raises when the range overlaps a device's.
+---Raises when the range overlaps a device's, or lies in memory that the guest may
+---write: what it does there never exits.
 function vm:on_mmio(gpa, size, device) end
 
 ---Removes the device that answers at an address.
