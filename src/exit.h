@@ -22,7 +22,9 @@ struct kl_exits {
   const struct kl_exit_field *is_write[KL_REASONS];
 };
 
+/* exit_page.c */
 extern const luaL_Reg kl_exit_vcpu_methods[];
+int kl_core_decode_exit(lua_State *L);
 
 /* Makes the exit table of the vCPU at the top and pushes it. [-0, +1] */
 void kl_newexit(lua_State *L, struct kl_vcpu *v);
