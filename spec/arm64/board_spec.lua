@@ -354,4 +354,25 @@ got:    str     w2, [x1]
     assert.equal("hibcd!" .. string.char(40),
       table.concat(sent))
   end)
+
+  it("makes the vCPUs that its tree tells of", function()
+    local attr = require "kvm.arch.arm64.attr"
+    local machine = board.new { cpus = 2, ram = { size = 1 << 20 },
+      timer = { virtual = 20, physical = 21 } }
+    local vm <close> = arm64.kvm.create_vm()
+    local parts = machine:attach(vm)
+    local cpus = machine:create_vcpus(vm, { "pmu_v3" })
+    attr.set(cpus[1], "pmu_v3_irq", 23)
+    attr.set(cpus[2], "pmu_v3_irq", 23)
+    parts.gic:init()
+    assert.equal(2, #cpus)
+    for i, cpu in ipairs(cpus) do
+      assert.equal(i - 1, cpu.id)
+      assert.equal(20, attr.get(cpu, "timer_irq_vtimer"))
+      assert.equal(21, attr.get(cpu, "timer_irq_ptimer"))
+    end
+    local state = arm64.kvm.MP_STATE
+    assert.equal(state.RUNNABLE, cpus[1]:get_mp_state().mp_state)
+    assert.equal(state.STOPPED, cpus[2]:get_mp_state().mp_state)
+  end)
 end)

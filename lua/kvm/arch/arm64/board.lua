@@ -5,7 +5,8 @@
 ---
 ---   local machine = board.new { cpus = 2, ram = { size = 256 << 20 } }
 ---   local parts = machine:attach(vm, { output = io.stdout })
----   -- ... create the vCPUs, and then: parts.gic:init() ...
+---   local cpus = machine:create_vcpus(vm)
+---   parts.gic:init()
 ---   local blob = fdt.build(machine:device_tree { bootargs = "quiet" })
 ---
 --- The addresses are those of the machine that everybody's arm64 guests know
@@ -211,6 +212,31 @@ function Board:gic_options()
   local g = self.gic
   return { version = 3, dist = g.dist, redist = g.redist, its = g.its or nil,
     nr_irqs = g.nr_irqs }
+end
+
+---Makes the board's vCPUs, after attach and before the GIC is initialised: they
+---have PSCI, all but the first one wait for CPU_ON, and their timers the board's
+---interrupts.
+---Usage: `local cpus = machine:create_vcpus(vm)`
+---@param vm kvm.vm
+---@param features? string[] more features for arm_vcpu_init
+---@return kvm.vcpu[]
+function Board:create_vcpus(vm, features)
+  check.method("create_vcpus", Board.__name, self)
+  check.argument(1, "create_vcpus", "vm", check.object("kvm.vm", "map"), vm)
+  check.optional(2, "create_vcpus", "features", "table", features)
+  local attr = require "kvm.arch.arm64.attr"
+  local cpus = {}
+  for i = 1, self.cpus do
+    local wanted = { "psci_0_2", i > 1 and "power_off" or nil }
+    for _, name in ipairs(features or {}) do wanted[#wanted + 1] = name end
+    local cpu = vm:create_vcpu(i - 1)
+    cpu:arm_vcpu_init(wanted)
+    attr.set(cpu, "timer_irq_vtimer", self.timer.virtual)
+    attr.set(cpu, "timer_irq_ptimer", self.timer.physical)
+    cpus[i] = cpu
+  end
+  return cpus
 end
 
 local ATTACH <const> = { output = check.sink }
