@@ -205,6 +205,20 @@ arm64.describe("vcpu.regs on arm64", function()
     assert.equal(cpu:get_one_reg(SCTLR), regs.sctlr_el1)
   end)
 
+  it("knows the core registers by the architecture's names too", function()
+    for name, other in pairs { sp_el0 = "sp", s3_0_c4_c1_0 = "sp", lr = "x30",
+        fp = "x29", s3_4_c4_c1_0 = "sp_el1", s3_0_c4_c0_1 = "elr_el1",
+        s3_0_c4_c0_0 = "spsr_el1", s3_3_c4_c4_0 = "fpcr",
+        s3_3_c4_c4_1 = "fpsr" } do
+      local value = name:find "fp?s" and 0 or 0x1230
+      if name ~= "s3_3_c4_c4_0" and name ~= "s3_3_c4_c4_1" then
+        regs[name] = value
+        assert.equal(value, regs[other], name)
+      end
+      assert.equal(regs[other], regs[name], name)
+    end
+  end)
+
   it("takes an id in hex for what has no name", function()
     assert.equal(regs.x1, regs["0x6030000000100002"])
     assert.error_matches(function() return regs["0x8030000000100002"] end,

@@ -81,6 +81,32 @@ static void pushnames(lua_State *L) {
 
 /* ---- from a name --------------------------------------------------------- */
 
+/* What KVM keeps among the core registers, by other names and by the encodings
+ * that the architecture has for it. */
+static const struct {
+  const char *name; /* that is in no table; NULL: it is */
+  unsigned encoding;
+  uint64_t id;
+} cores[] = {
+    {"lr", 0, KL_ID_CORE(regs.regs[30])},
+    {"fp", 0, KL_ID_CORE(regs.regs[29])},
+    {"sp_el0", KL_SYSREG(3, 0, 4, 1, 0), KL_ID_CORE(regs.sp)},
+    {NULL, KL_SYSREG(3, 4, 4, 1, 0), KL_ID_CORE(sp_el1)},
+    {NULL, KL_SYSREG(3, 0, 4, 0, 1), KL_ID_CORE(elr_el1)},
+    {NULL, KL_SYSREG(3, 0, 4, 0, 0), KL_ID_CORE(spsr[KVM_SPSR_EL1])},
+    {NULL, KL_SYSREG(3, 3, 4, 4, 0), KL_ID_CORE(fp_regs.fpcr)},
+    {NULL, KL_SYSREG(3, 3, 4, 4, 1), KL_ID_CORE(fp_regs.fpsr)},
+};
+
+static uint64_t coreid(const char *name, unsigned encoding) {
+  for (size_t i = 0; i < KL_COUNT(cores); i++) {
+    bool is_named = cores[i].name != NULL && strcmp(cores[i].name, name) == 0;
+    if (is_named || (encoding != 0 && cores[i].encoding == encoding))
+      return cores[i].id;
+  }
+  return 0;
+}
+
 /* s<op0>_<op1>_c<CRn>_c<CRm>_<op2>, the assembler's name of any register. */
 static uint64_t fromencoding(const char *name) {
   unsigned op0, op1, crn, crm, op2;
@@ -90,6 +116,8 @@ static uint64_t fromencoding(const char *name) {
     return 0;
   snprintf(again, sizeof again, "s%u_%u_c%u_c%u_%u", op0, op1, crn, crm, op2);
   if (strcmp(name, again) != 0) return 0;
+  uint64_t core = coreid(name, KL_SYSREG(op0, op1, crn, crm, op2));
+  if (core != 0) return core;
   return SYSREG_ID(swaptimer(KL_SYSREG(op0, op1, crn, crm, op2)));
 }
 
@@ -111,6 +139,7 @@ uint64_t kl_arm64_regid(lua_State *L, const char *name) {
   uint64_t id = (uint64_t)lua_tointeger(L, -1);
   lua_pop(L, 2);
   if (id == 0) id = fromfamily(name);
+  if (id == 0) id = coreid(name, 0);
   if (id == 0) id = fromencoding(name);
   if (id == 0) id = kl_reg_fromhex(name, KVM_REG_ARM64);
   return id;
