@@ -227,6 +227,15 @@ describe("kvm.arch.arm64.nisv.emulate", function()
     assert.equal(0x1000, cpu.regs.pc)
   end)
 
+  it("refuses an access of two pages", function()
+    local function at(address)
+      return emulate("ldp x2, x3, [x1]", { x1 = address }, 0x9001000)
+    end
+    at(0x9000ff0)
+    assert.error_matches(function() at(0x9000ff8) end,
+      "16 bytes at va 0x9000ff8 straddle two pages", 1, true)
+  end)
+
   it("names an instruction that it does not do", function()
     assert.error_matches(function() emulate("ldxr x0, [x1]", {}, 0) end,
       "instruction 0xc85f7c20 at pc 0x1000 is no load or store", 1, true)

@@ -234,6 +234,11 @@ function M.emulate(vcpu, exit, device, base, fetch)
   local address = read_base(regs, op.base)
   local after = address + offset_of(regs, op)
   local start = op.index == "post" and address or after
+  local n = op.size * #op.registers
+  if (start & 0xfff) + n > 0x1000 then
+    check.fail("%d bytes at va 0x%x straddle two pages, which may lie apart: "
+      .. "no device has both", n, start)
+  end
   -- The fault may lie anywhere in the access: what starts it is in its page.
   local ipa = exit.fault_ipa & ~0xfff | start & 0xfff
   local changes = access(regs, op, device, ipa - base)
