@@ -216,7 +216,9 @@ function M.open(base)
   if not base then base, why = M.find() end
   if not base then error(why, 0) end
   check(base)
-  local keeper = assert(io.popen(KEEPER, "w"))
+  -- In a session of its own: what kills this process's group spares it.
+  local keeper = assert(io.popen(("exec setsid sh -c '%s'"):format(
+    (KEEPER:gsub("'", "'\\''"))), "w"))
   keeper:setvbuf "no"
   local settings = setmetatable({ base = base, directory = base,
     keeper = keeper }, Settings)
