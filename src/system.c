@@ -55,7 +55,11 @@ int kl_system_create_vm(lua_State *L) {
                    "%d bytes do not hold a struct kvm_run", run_size);
   struct kl_vm *vm = kl_newhandle(L, &kl_vm_class, KL_VM_UVS);
   int fd = kl_ioctlvalue(L, &s->handle, KVM_CREATE_VM, type);
-  if (fd < 0) return kl_failargs(L, 2, "KVM_CREATE_VM", errno, NULL);
+  if (fd < 0) {
+    int err = errno;
+    return kl_failargs(L, 2, "KVM_CREATE_VM", err, "machine type 0x%lx: %s",
+                       type, strerror(err));
+  }
   adopt(L, vm, fd, run_size);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, KL_VM_SYSTEM);

@@ -11,6 +11,9 @@ const struct kl_hint kl_arch_hints[] = {
     {"KVM_CREATE_VM", EINVAL,
      "the type is the size of guest physical addresses in bits: 0 (40), or 32 "
      "to check_extension('ARM_VM_IPA_SIZE')"},
+    {"KVM_IRQ_LINE", ENXIO,
+     "there is no initialised vGIC: kvm.arch.arm64.gic makes one, init() comes "
+     "after the vCPUs"},
     {"KVM_CREATE_VCPU", EBUSY,
      "the vGIC is initialised already: create every vCPU first, then "
      "initialise it"},
