@@ -205,7 +205,7 @@ describe("help of a word", function()
   end)
 
   it("that is nearly a name asks for that", function()
-    for topic, meant in pairs { ["vm:mapp"] = "vm:map", crate_vcpu = "create_vcpu",
+    for topic, meant in pairs { ["vm:mapp"] = "vm:map", create_devise = "create_device",
         ["cpu:rum"] = "vcpu:run", ["ram:raed"] = "memory:read" } do
       assert.equal(("nothing about '%s': did you mean %s?"):format(topic, meant),
         help.text(topic))
@@ -260,7 +260,7 @@ end)
 
 describe("help of a value", function()
   it("is the class of an object", function()
-    has(kvm.memory(0x1000), "kvm.memory\n")
+    has(kvm.memory(kvm.page_size), "kvm.memory\n")
     has(kvm.eventfd(), "kvm.eventfd\n")
     local _, refused = pcall(kvm.open, "/dev/null")
     has(refused, "kvm.error\n")

@@ -100,7 +100,7 @@ function M.memory_options()
   local options = {}
   for _, backing in ipairs { "anonymous", "memfd", "file", "hugetlb",
       "guest_memfd" } do
-    local _, message = pcall(core.memory, 0x1000,
+    local _, message = pcall(core.memory, core.page_size,
       { backing = backing, nosuch = 1 })
     for name in message:match "%(expected (.-)%)":gmatch "[%w_]+" do
       if name ~= "or" then options[name] = true end
