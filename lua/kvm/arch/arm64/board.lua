@@ -223,7 +223,8 @@ end
 ---@return kvm.vcpu[]
 function Board:create_vcpus(vm, features)
   check.method("create_vcpus", Board.__name, self)
-  check.argument(1, "create_vcpus", "vm", check.object("kvm.vm", "map"), vm)
+  check.argument(1, "create_vcpus", "vm",
+    check.object("kvm.vm", "create_vcpu"), vm)
   check.optional(2, "create_vcpus", "features", "table", features)
   local attr = require "kvm.arch.arm64.attr"
   local cpus = {}
