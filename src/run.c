@@ -59,12 +59,6 @@ static void begin(struct kl_vcpu *v) {
   context->running = v;
 }
 
-/* A vCPU that waits for INIT takes no registers from the page: KVM_RUN leaves
- * before that, and overwrites them there. */
-static bool settle(struct kl_vcpu *v) {
-  return kl_flushregs(v) == 0;
-}
-
 static void end(struct kl_vcpu *v) {
   v->handle.context->running = v->outer;
   v->is_running = false;
@@ -115,8 +109,10 @@ static KL_HOT int run(lua_State *L, struct kl_vcpu *v, int idx,
   if (v->is_running)
     return kl_error(L, "kvm.vcpu is running already: a handler cannot run "
                        "the vCPU that called it");
+  /* A vCPU that waits for INIT takes no registers from the page: KVM_RUN leaves
+   * before that, and overwrites them there. */
   bool fresh = !v->has_exited;
-  if (fresh && !settle(v)) return failrun(L, v, idx, errno);
+  if (fresh && kl_flushregs(v) < 0) return failrun(L, v, idx, errno);
   v->run->request_interrupt_window = o.window;
   begin(v);
   bool ok = o.timeout >= 0 || v->has_mask || v->has_user_mask || v->outer
@@ -210,7 +206,7 @@ int kl_vcpu_complete(lua_State *L) {
   kl_maxargs(L, 1);
   if (v->is_running)
     return kl_error(L, "kvm.vcpu is running: complete it after run returns");
-  if (!v->has_exited && !settle(v)) return failrun(L, v, 1, errno);
+  if (!v->has_exited && kl_flushregs(v) < 0) return failrun(L, v, 1, errno);
   begin(v); /* nor may a tracer close it */
   v->is_completing = true;
   v->run->immediate_exit = 1;

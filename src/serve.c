@@ -260,12 +260,12 @@ static int addtraceback(lua_State *L) {
 }
 
 /* The handler of a read has failed: what lies in the page is the answer to an
- * earlier one. */
+ * earlier one. (Of several elements the first ones have theirs: they stay.) */
 static void clearanswer(struct kl_vcpu *v) {
   struct target t;
   if (v->run == NULL || !find(v, &t) || t.access.is_write) return;
-  if (t.access.bus <= KL_PIO)
-    memset(t.access.data, 0, (size_t)t.access.size * t.access.count);
+  if (t.access.bus <= KL_PIO && t.access.count == 1)
+    memset(t.access.data, 0, t.access.size);
 }
 
 bool kl_serve(lua_State *L, struct kl_vcpu *v, int idx) {

@@ -8,6 +8,8 @@
 -- shape is a table option -> kind, whose list part names those that must be
 -- there ("at", or "at: where it lies"). As everywhere in Lua, 2^20 is an
 -- integer, too.
+local distance = require "kvm.distance"
+
 local M = {}
 
 -- ---- raising ----------------------------------------------------------------
@@ -95,22 +97,6 @@ function M.join(words, last)
     words[n])
 end
 
--- How many letters must change, go or come to make b of a.
-local function distance(a, b)
-  local row = {}
-  for j = 0, #b do row[j] = j end
-  for i = 1, #a do
-    local corner = row[0]
-    row[0] = i
-    for j = 1, #b do
-      local change = corner + (a:byte(i) == b:byte(j) and 0 or 1)
-      corner = row[j]
-      row[j] = math.min(change, row[j] + 1, row[j - 1] + 1)
-    end
-  end
-  return row[#b]
-end
-
 ---The name that was probably meant, or nil.
 ---@param name any
 ---@param names string[]
@@ -119,7 +105,7 @@ function M.nearest(name, names)
   if type(name) ~= "string" or #name > 40 then return nil end
   local best, least = nil, #name > 4 and 3 or 2
   for _, known in ipairs(names) do
-    local d = distance(name, known)
+    local d = distance(name, known, least)
     if d < least then best, least = known, d end
   end
   return best
